@@ -1,0 +1,1 @@
+"""The models of the benchmark: one file each, found by file name."""

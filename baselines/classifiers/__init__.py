@@ -1,0 +1,1 @@
+"""Models that say which class a clip shows."""

@@ -1,0 +1,1 @@
+"""The harness: what a model must offer, how it is trained, scored and recorded."""

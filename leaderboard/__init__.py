@@ -1,0 +1,1 @@
+"""The board: records and reference figures in, one table out."""
