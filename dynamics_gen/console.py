@@ -1,4 +1,4 @@
-"""What both command lines share: errors as one sentence with an exit code, and progress for screens and logs."""
+"""What both command lines share: errors as one sentence with an exit code, and progress for screen or log."""
 
 from __future__ import annotations
 
