@@ -1,0 +1,302 @@
+"""One result, one JSON file: what a run measured, and everything needed to measure it again.
+
+A record holds numbers as they were measured. Nothing derived is stored: ranks, means and intervals are
+computed from records. Errors are fractions from 0 to 1. Version 1 describes classification.
+
+    record = read(Path("runs/conv3d/standard-mini/record.json"))
+    write(record, path)          # checks first, then writes whole or not at all
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from benchmark.errors import RecordError
+from benchmark.files import write_atomically
+from benchmark.schema import Number, Setting, Text, Whole, build, decode, dump, shown
+from dynamics_gen.classes import CLASSES, factors
+from dynamics_gen.config import SPLITS
+
+RECORD_VERSION = 1
+METRIC_VERSION = 1
+"""Goes up when the same predictions would get other numbers."""
+
+LARGEST_BYTES = 16 * 2**20
+TOLERANCE = 1e-9
+
+Count = Annotated[int, Whole(0)]
+Positive = Annotated[int, Whole(1)]
+Fraction = Annotated[float, Number(0, 1)]
+Amount = Annotated[float, Number(0)]
+Name = Annotated[str, Text(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "a name of letters, digits and _ . -", 64)]
+Line = Annotated[str, Text()]
+Remark = Annotated[str, Text(".*", "a line of text, perhaps empty,", 2_000)]
+
+_PATH_OF, _SPEED_OF = np.array([factors(label) for label in range(len(CLASSES))]).T
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scores:
+    """How one seed did on one split. Rows of `confusion` are true labels, columns predicted ones."""
+
+    clips: Positive
+    error: Fraction
+    error_path: Fraction
+    """Share of clips whose predicted path is wrong; rotation counts as a fourth path."""
+    error_speed: Fraction
+    confusion: tuple[tuple[Count, ...], ...]
+
+    @classmethod
+    def from_confusion(cls, confusion: Any) -> Scores:
+        """Computes every score from counts [10, 10].
+
+        Raises:
+            ValueError: the counts have another shape, or there are none.
+        """
+        counts = np.asarray(confusion)
+        if counts.shape != (len(CLASSES), len(CLASSES)) or counts.sum() < 1:
+            raise ValueError(
+                f"a confusion matrix of shape {counts.shape} with {counts.sum()} clips has no score"
+            )
+        total = int(counts.sum())
+        wrong_path = counts[_PATH_OF[:, None] != _PATH_OF].sum()
+        wrong_speed = counts[_SPEED_OF[:, None] != _SPEED_OF].sum()
+        return cls(
+            clips=total,
+            error=float(total - np.trace(counts)) / total,
+            error_path=float(wrong_path) / total,
+            error_speed=float(wrong_speed) / total,
+            confusion=tuple(tuple(int(count) for count in row) for row in counts),
+        )
+
+    @classmethod
+    def from_labels(cls, true: Any, predicted: Any) -> Scores:
+        """Computes every score from two lists of labels of equal length, each label in 0..9."""
+        counts = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
+        np.add.at(counts, (np.asarray(true), np.asarray(predicted)), 1)
+        return cls.from_confusion(counts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SplitScores:
+    """One seed's scores, by split, at the epoch that was chosen on valid."""
+
+    train: Scores
+    valid: Scores
+    test: Scores
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Epoch:
+    """One pass over train. `train_error` is the running mean over (augmented) batches."""
+
+    epoch: Count
+    train_loss: Annotated[float, Number()]
+    train_error: Fraction
+    valid_error: Fraction
+    learning_rate: Amount
+    seconds: Amount
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seed:
+    """One training from scratch, and the file of its test predictions beside the record."""
+
+    seed: Count
+    chosen_epoch: Count
+    history: tuple[Epoch, ...]
+    scores: SplitScores
+    predictions: Name
+    predictions_sha256: Annotated[str, Text(r"[0-9a-f]{64}", "a SHA-256 in lower-case hexadecimal", 64)]
+    wall_time_s: Amount
+    training_clips_per_s: Amount
+    peak_memory_bytes: Count
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Split:
+    """Which clips: how many, and the fingerprint in the split's manifest."""
+
+    clips: Positive
+    fingerprint: Line
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Splits:
+    """The three splits of the benchmark."""
+
+    train: Split
+    valid: Split
+    test: Split
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dataset:
+    """The data that were trained, chosen and tested on."""
+
+    release: Name
+    size: Name
+    seed: Count
+    frames: Positive
+    fps: Positive
+    image_size: Positive
+    splits: Splits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """The resolved configuration: the model's own, and the training recipe's."""
+
+    model: dict[str, Setting]
+    training: dict[str, Setting]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Environment:
+    """Where it ran. `commit` is the state of the code, `unknown` outside a checkout."""
+
+    device: Line
+    precision: Line
+    threads: Positive
+    commit: Line
+    python: Line
+    platform: Line
+    libraries: dict[str, Line]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tags:
+    """What a reader of the board must know. `verified`: the maintainers ran or scored it themselves."""
+
+    verified: bool
+    extra_data: bool
+    note: Remark
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """One model on one dataset, over all its seeds."""
+
+    record_version: Annotated[int, Whole(RECORD_VERSION, RECORD_VERSION)]
+    metric_version: Annotated[int, Whole(METRIC_VERSION, METRIC_VERSION)]
+    model: Name
+    task: Annotated[str, Text("classification", '"classification"', 14)]
+    input: Name
+    source: Remark
+    dataset: Dataset
+    config: Settings
+    seeds: tuple[Seed, ...]
+    parameters: Count
+    """Of all stages."""
+    flops_per_clip: Count
+    """One forward pass."""
+    environment: Environment
+    tags: Tags
+
+
+def parse(text: str, where: str = "record.json") -> Record:
+    """Reads a record and checks that it does not contradict itself; `where` names it in messages.
+
+    Raises:
+        RecordError: the first bad field, with its path, what was got and what was expected.
+    """
+    document = decode(text, where)
+    version = document.get("record_version") if isinstance(document, dict) else None
+    if version is not None and version != RECORD_VERSION:
+        raise RecordError(
+            f"{where}: record_version is {shown(version)}: expected {RECORD_VERSION},"
+            " the one that this version of the benchmark reads; install the version that wrote it"
+        )
+    record = build(Record, document, where)
+    _check(record, where)
+    return record
+
+
+def read(path: Path) -> Record:
+    """Reads the record at `path`.
+
+    Raises:
+        RecordError: as `parse`; also for a file that is missing, over 16 MiB, or not UTF-8.
+        OSError: the file cannot be read.
+    """
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise RecordError(
+                f"{path}: {path.stat().st_size} bytes: expected a record of at most {LARGEST_BYTES}"
+            )
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise RecordError(f"{path}: no such file: expected the record.json of a run or an entry") from None
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
+    return parse(text, str(path))
+
+
+def write(record: Record, path: Path) -> Record:
+    """Checks `record` as `read` would, writes it, whole or not at all, and returns it as `read` will.
+
+    Raises:
+        RecordError: the record would be refused when read; nothing is written.
+        OSError: the file cannot be written.
+    """
+    checked = build(Record, dataclasses.asdict(record), str(path))
+    _check(checked, str(path))
+    write_atomically(path, dump(checked).encode("utf-8"))
+    return checked
+
+
+def _check(record: Record, where: str) -> None:
+    """Refuses a record whose fields are each in order but do not agree."""
+    if not record.seeds:
+        raise RecordError(f"{where}: seeds is a list of 0: expected at least one seed")
+    numbers = [seed.seed for seed in record.seeds]
+    if len(set(numbers)) < len(numbers):
+        raise RecordError(f"{where}: seeds holds the seeds {numbers}: expected every seed once")
+    for i, seed in enumerate(record.seeds):
+        _check_seed(seed, record.dataset.splits, f"{where}: seeds[{i}]")
+
+
+def _check_seed(seed: Seed, splits: Splits, where: str) -> None:
+    epochs = [row.epoch for row in seed.history]
+    if not epochs or sorted(set(epochs)) != epochs:
+        raise RecordError(
+            f"{where}.history holds {shown(epochs)} epochs: expected at least one, in rising order"
+        )
+    if seed.chosen_epoch not in epochs:
+        raise RecordError(
+            f"{where}.chosen_epoch is {seed.chosen_epoch}: expected an epoch of its history,"
+            f" from {epochs[0]} to {epochs[-1]}"
+        )
+    if seed.predictions != f"predictions-seed{seed.seed}.npz":
+        raise RecordError(
+            f'{where}.predictions is {shown(seed.predictions)}: expected "predictions-seed{seed.seed}.npz"'
+        )
+    for name in SPLITS:
+        scores: Scores = getattr(seed.scores, name)
+        clips = getattr(splits, name).clips
+        if scores.clips != clips:
+            raise RecordError(
+                f"{where}.scores.{name}.clips is {scores.clips}:"
+                f" expected {clips}, as in dataset.splits.{name}"
+            )
+        _check_scores(scores, f"{where}.scores.{name}")
+
+
+def _check_scores(scores: Scores, where: str) -> None:
+    classes = len(CLASSES)
+    if [len(row) for row in scores.confusion] != [classes] * classes:
+        shape = f"{len(scores.confusion)} rows of {sorted({len(row) for row in scores.confusion})}"
+        raise RecordError(f"{where}.confusion has {shape} counts: expected {classes} rows of {classes}")
+    total = sum(map(sum, scores.confusion))
+    if total != scores.clips:
+        raise RecordError(f"{where}.confusion counts {total} clips: expected {scores.clips}, as in clips")
+    counted = Scores.from_confusion(scores.confusion)
+    for name in ("error", "error_path", "error_speed"):
+        got, expected = getattr(scores, name), getattr(counted, name)
+        if abs(got - expected) > TOLERANCE:
+            raise RecordError(f"{where}.{name} is {got}: expected {expected}, as the confusion matrix says")
