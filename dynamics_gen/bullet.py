@@ -1,0 +1,235 @@
+"""The only door to PyBullet: rails to integrate, pictures to take.
+
+A `Rails` or `Studio` owns one direct client and must stay in one process and thread. Bullet frees meshes and textures
+only when a world is reset (bulletphysics issues 2086, 2216, 3319), so worlds are reset often.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pybullet
+from jaxtyping import Float32, Float64, UInt8
+
+from dynamics_gen.shapes import Mesh
+
+GRAVITY = 10.0
+"""Along every rail of a falling world, rail units / s²."""
+
+_BEAD_RADIUS = 0.05
+_LANE = 0.25
+_STOP, _BEAD, _FREE = 1, 2, 4  # collision groups: beads meet the stop alone, free bodies nothing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Body:
+    """A bead on a straight rail, at its first frame. Rail units are the caller's; the rail's stop is at 0.
+
+    `restitution` None means that there is no stop.
+    """
+
+    position: float
+    velocity: float
+    restitution: float | None = None
+    orientation: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
+    angular_velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class States:
+    """What Bullet says of every body at every frame."""
+
+    position: Float64[np.ndarray, "body frame"]
+    velocity: Float64[np.ndarray, "body frame"]
+    orientation: Float64[np.ndarray, "body frame 4"]
+    angular_velocity: Float64[np.ndarray, "body frame 3"]
+
+
+class Rails:
+    """A physics client in which many parallel rails, each with one sphere, are integrated together.
+
+    Contacts keep their exact restitution because Bullet may neither anticipate nor soften them: no restitution
+    threshold, no error reduction, a breaking threshold near zero. The solver runs a fixed number of iterations, so a
+    body's motion does not depend, to the last bit, on which others share its world.
+    """
+
+    def __init__(self) -> None:
+        self._client = pybullet.connect(pybullet.DIRECT)
+
+    def integrate(self, bodies: Sequence[Body], *, falling: bool, rate: float, frames: int, fps: float) -> States:
+        """Integrates the bodies over `frames` frames.
+
+        Args:
+            bodies: their states at frame 0.
+            falling: whether `GRAVITY` acts along the rails towards their stops.
+            rate: steps a second, at least; rounded up to a whole number of steps a frame.
+            frames: frames to record. fps: frames a second.
+        """
+        client, n = self._client, len(bodies)
+        steps = int(np.ceil(rate / fps))
+        pybullet.resetSimulation(client)
+        pybullet.setPhysicsEngineParameter(
+            fixedTimeStep=1 / (fps * steps),
+            numSubSteps=0,
+            numSolverIterations=10,
+            solverResidualThreshold=0,
+            restitutionVelocityThreshold=0,
+            erp=0,
+            contactERP=0,
+            frictionERP=0,
+            contactBreakingThreshold=1e-6,
+            physicsClientId=client,
+        )
+        pybullet.setGravity(-GRAVITY if falling else 0.0, 0, 0, client)
+        sphere = pybullet.createCollisionShape(pybullet.GEOM_SPHERE, radius=_BEAD_RADIUS, physicsClientId=client)
+        plane = pybullet.createCollisionShape(pybullet.GEOM_PLANE, planeNormal=[1, 0, 0], physicsClientId=client)
+        stop = pybullet.createMultiBody(0, plane, basePosition=[-_BEAD_RADIUS, 0, 0], physicsClientId=client)
+        pybullet.changeDynamics(stop, -1, restitution=1, lateralFriction=0, physicsClientId=client)
+        pybullet.setCollisionFilterGroupMask(stop, -1, _STOP, _BEAD, client)
+        ids = [self._add(body, lane, sphere) for lane, body in enumerate(bodies)]
+        position, velocity = np.empty((n, frames)), np.empty((n, frames))
+        orientation, angular = np.empty((n, frames, 4)), np.empty((n, frames, 3))
+        for frame in range(frames):
+            if frame:
+                for _ in range(steps):
+                    pybullet.stepSimulation(client)
+            for k, body in enumerate(ids):
+                (position[k, frame], _, _), orientation[k, frame] = pybullet.getBasePositionAndOrientation(body, client)
+                (velocity[k, frame], _, _), angular[k, frame] = pybullet.getBaseVelocity(body, client)
+        return States(position, velocity, orientation, angular)
+
+    def _add(self, body: Body, lane: int, sphere: int) -> int:
+        client = self._client
+        made = pybullet.createMultiBody(
+            1.0,
+            sphere,
+            basePosition=[body.position, lane * _LANE, 0],
+            baseOrientation=body.orientation,
+            useMaximalCoordinates=True,  # a plain rigid body
+            physicsClientId=client,
+        )
+        stopped = body.restitution is not None
+        pybullet.changeDynamics(
+            made,
+            -1,
+            restitution=body.restitution if stopped else 1.0,
+            linearDamping=0,
+            angularDamping=0,
+            lateralFriction=0,
+            rollingFriction=0,
+            spinningFriction=0,
+            activationState=pybullet.ACTIVATION_STATE_DISABLE_SLEEPING,
+            physicsClientId=client,
+        )
+        pybullet.resetBaseVelocity(made, [body.velocity, 0, 0], body.angular_velocity, client)
+        pybullet.setCollisionFilterGroupMask(made, -1, _BEAD if stopped else _FREE, _STOP if stopped else 0, client)
+        return made
+
+
+class Studio:
+    """A rendering client: TinyRenderer on the CPU, no display, no shadows.
+
+    The eye is at (0, 0, `distance`) and looks along -z; pictures are windows of the view that spans [-1, 1]² in the
+    plane z = 0, sampled at the centres of their pixels.
+    """
+
+    AMBIENT, DIFFUSE = 0.55, 0.5
+
+    def __init__(self, distance: float) -> None:
+        if not pybullet.isNumpyEnabled():
+            raise ImportError("this PyBullet was built without NumPy: install NumPy first, then reinstall pybullet")
+        self._client = pybullet.connect(pybullet.DIRECT)
+        self._distance = distance
+        self._view = pybullet.computeViewMatrix([0, 0, distance], [0, 0, 0], [0, 1, 0])
+        memory = "/dev/shm"
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="dynamics-", dir=memory if os.access(memory, os.W_OK) else None
+        )
+        self._texture_file = str(Path(self._folder.name, "texture.tga"))
+        self._light: list[float] = [0, 0, 1]
+        self.clear()
+
+    def clear(self) -> None:
+        """Empties the scene and frees its meshes and textures."""
+        pybullet.resetSimulation(self._client)
+        # Textures travel through one file, which Bullet would otherwise read once and remember.
+        pybullet.setPhysicsEngineParameter(enableFileCaching=0, physicsClientId=self._client)
+
+    def light(self, direction: Float64[np.ndarray, "3"]) -> None:
+        """Sets the unit vector towards the light."""
+        self._light = direction.tolist()
+
+    def add(self, mesh: Mesh, scale: float, texture: UInt8[np.ndarray, "height width 3"]) -> int:
+        """Puts a textured mesh at the origin and returns its handle."""
+        client = self._client
+        shape = pybullet.createVisualShape(
+            pybullet.GEOM_MESH,
+            vertices=(mesh.vertices * scale).tolist(),
+            indices=mesh.triangles.ravel().tolist(),
+            normals=mesh.normals.tolist(),
+            uvs=mesh.uvs.tolist(),
+            rgbaColor=[1, 1, 1, 1],
+            physicsClientId=client,
+        )
+        body = pybullet.createMultiBody(0, -1, shape, physicsClientId=client)
+        _write_tga(self._texture_file, texture)
+        image = pybullet.loadTexture(self._texture_file, physicsClientId=client)
+        pybullet.changeVisualShape(body, -1, textureUniqueId=image, physicsClientId=client)
+        return body
+
+    def remove(self, body: int) -> None:
+        """Takes a mesh out of the scene."""
+        pybullet.removeBody(body, self._client)
+
+    def place(self, body: int, position: Sequence[float], orientation: Sequence[float]) -> None:
+        """Moves a mesh."""
+        pybullet.resetBasePositionAndOrientation(body, position, orientation, self._client)
+
+    def picture(
+        self, size: int, left: int, top: int, width: int, height: int
+    ) -> tuple[UInt8[np.ndarray, "height width 4"], Float32[np.ndarray, "height width"]]:
+        """Takes a window of the view as if that were `size` pixels wide and high.
+
+        Returns:
+            RGBA, white where nothing is, and the depth buffer, 1 where nothing is.
+        """
+        near, far, pixel = 1.0, 10.0, 2.0 / size
+        # Half a pixel off, because TinyRenderer samples a pixel at its lower left corner.
+        x0, y1 = -1.0 + (left + 0.5) * pixel, 1.0 - (top - 0.5) * pixel
+        x1, y0 = x0 + width * pixel, y1 - height * pixel
+        d = self._distance
+        projection = [0.0] * 16  # column-major, as OpenGL has it
+        projection[0], projection[5] = 2 * d / (x1 - x0), 2 * d / (y1 - y0)
+        projection[8], projection[9] = (x1 + x0) / (x1 - x0), (y1 + y0) / (y1 - y0)
+        projection[10], projection[11] = -(far + near) / (far - near), -1.0
+        projection[14] = -2 * far * near / (far - near)
+        _, _, rgba, depth, _ = pybullet.getCameraImage(
+            width,
+            height,
+            self._view,
+            projection,
+            lightDirection=self._light,
+            lightColor=[1, 1, 1],
+            lightAmbientCoeff=self.AMBIENT,
+            lightDiffuseCoeff=self.DIFFUSE,
+            lightSpecularCoeff=0,
+            shadow=0,
+            renderer=pybullet.ER_TINY_RENDERER,
+            flags=pybullet.ER_NO_SEGMENTATION_MASK,
+            physicsClientId=self._client,
+        )
+        return rgba, depth
+
+
+def _write_tga(path: str, picture: UInt8[np.ndarray, "height width 3"]) -> None:
+    """Writes an uncompressed TGA, which Bullet reads in microseconds (a PNG takes twenty times as long)."""
+    height, width, _ = picture.shape
+    header = struct.pack("<BBBHHBHHHHBB", 0, 0, 2, 0, 0, 0, 0, 0, width, height, 24, 0x20)
+    with open(path, "wb") as file:  # noqa: PTH123 - a hot path
+        file.write(header + np.ascontiguousarray(picture[..., ::-1]).tobytes())

@@ -1,0 +1,180 @@
+"""What a shard looks like: its name, its columns, its root attributes. Codec and HDF5 calls are elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dynamics_gen.classes import CLASSES
+from dynamics_gen.clip import STATE_COLUMNS, Clip
+from dynamics_gen.config import BuildConfig
+from dynamics_gen.version import __version__
+
+FORMAT_VERSION = 1
+
+TEXT = np.dtype("S64")
+"""Every string column: ASCII, padded with zero bytes."""
+
+_SHARD_NAME = re.compile(r"[a-z0-9_-]+-\d{5,}-of-\d{5,}\.h5")
+
+
+def shard_name(split: str, shard: int, shards: int) -> str:
+    """File name of one shard: `train-00000-of-00050.h5`."""
+    return f"{split}-{shard:05d}-of-{shards:05d}.h5"
+
+
+def is_shard_name(name: str) -> bool:
+    """Whether a file name is one that `shard_name` makes, for whatever split and number of shards."""
+    return _SHARD_NAME.fullmatch(name) is not None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """What one clip has in a column: a NumPy type (`<f4`, `|u1`, `|S64` …) and a shape."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShardHeader:
+    """A shard's root attributes: what it holds and what made it.
+
+    Attributes:
+        content: `BuildConfig.content()`: all that determines the clips.
+        columns: the datasets, by name; `digest` beside them.
+    """
+
+    format_version: int
+    generator_version: str
+    pybullet_version: str
+    release: str
+    split: str
+    seed: int
+    first_clip: int
+    clips: int
+    codec: str
+    content: dict
+    classes: tuple[str, ...]
+    columns: dict[str, Column]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShardEntry:
+    """What a manifest says of one shard file; hashes are SHA-256 in hexadecimal.
+
+    Attributes:
+        content_sha256: over the digests of its clips in order: independent of codec, chunks and HDF5 version.
+    """
+
+    name: str
+    first_clip: int
+    clips: int
+    bytes: int
+    sha256: str
+    content_sha256: str
+
+
+def header_of(config: BuildConfig, shard: int, columns: Mapping[str, Column]) -> ShardHeader:
+    """The header that a shard of a build has."""
+    first = shard * config.shard_size
+    return ShardHeader(
+        format_version=FORMAT_VERSION,
+        generator_version=__version__,
+        pybullet_version=importlib.metadata.version("pybullet"),
+        release=config.release.name,
+        split=config.split,
+        seed=config.seed,
+        first_clip=first,
+        clips=min(config.shard_size, config.clips - first),
+        codec=config.codec,
+        content=json.loads(json.dumps(config.content())),
+        classes=CLASSES,
+        columns=dict(columns),
+    )
+
+
+def small_columns(clips: Sequence[Mapping[str, object]]) -> dict[str, np.ndarray]:
+    """Stacks everything but the videos of some clips (as `small_values` gives it) into columns, sorted by name.
+
+    Raises:
+        ValueError: the clips differ in what they carry; a generator must not let them.
+    """
+    names = sorted(clips[0])
+    if any(clip.keys() != clips[0].keys() for clip in clips):
+        raise ValueError("clips of one shard carry different parameters")
+    return {name: _stack(name, [clip[name] for clip in clips]) for name in names}
+
+
+def small_values(clip: Clip) -> dict[str, object]:
+    """Everything a clip carries but its video, by column name."""
+    return {
+        "clip_id": clip.clip_id,
+        "label": clip.label,
+        "path": clip.path,
+        "speed": clip.speed,
+        **{name: getattr(clip, name) for name in STATE_COLUMNS},
+        **{f"parameters/{name}": value for name, value in clip.parameters.items()},
+    }
+
+
+def describe(columns: Mapping[str, np.ndarray]) -> dict[str, Column]:
+    """The types and per-clip shapes of some columns."""
+    return {name: Column(dtype=data.dtype.str, shape=data.shape[1:]) for name, data in columns.items()}
+
+
+def clip_digests(video_hashes: Iterable[bytes], small: Mapping[str, np.ndarray]) -> np.ndarray:
+    """One SHA-256 a clip over all that it holds, independent of how and beside what it is stored.
+
+    It covers, in this order: the SHA-256 of the names, types and shapes of the small columns; the SHA-256 of the
+    video's bytes; the bytes of the small columns, sorted by name, in C order.
+
+    Returns:
+        uint8, [clips, 32].
+    """
+    ordered = {name: np.ascontiguousarray(small[name]) for name in sorted(small)}
+    schema = [[name, column.dtype, column.shape] for name, column in describe(ordered).items()]
+    prefix = hashlib.sha256(json.dumps(schema).encode()).digest()
+    rows = np.concatenate(
+        [data.view(np.uint8).reshape(len(data), -1) for data in ordered.values()], axis=1
+    )  # [clips, bytes]
+    hashes = [
+        hashlib.sha256(prefix + video + row.tobytes()).digest()
+        for video, row in zip(video_hashes, rows, strict=True)
+    ]
+    return np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, 32)
+
+
+def _stack(name: str, values: list) -> np.ndarray:
+    """One column from one value a clip: text, whole numbers, floats, or arrays of one type and shape."""
+    kinds = {_kind(value) for value in values}
+    if len(kinds) > 1:
+        raise ValueError(f"column {name} mixes {' and '.join(sorted(map(str, kinds)))}")
+    (dtype,) = kinds
+    if dtype == TEXT:
+        encoded = [value.encode("ascii") for value in values]
+        if max(map(len, encoded)) > TEXT.itemsize:
+            raise ValueError(f"column {name} holds a text longer than {TEXT.itemsize} characters")
+        return np.array(encoded, TEXT)
+    if isinstance(values[0], np.ndarray):
+        return np.ascontiguousarray(np.stack(values).astype(dtype))
+    return np.array(values, dtype)
+
+
+def _kind(value: object) -> np.dtype:
+    """The type that a value is stored as."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return value.dtype.newbyteorder("<")
+    if isinstance(value, str):
+        return TEXT
+    if isinstance(value, int | np.integer | np.bool_):
+        return np.dtype("<i8")
+    if isinstance(value, float | np.floating):
+        return np.dtype("<f8")
+    raise ValueError(f"a parameter is of type {type(value).__name__}: expected a number, a text or an array")

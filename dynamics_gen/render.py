@@ -1,0 +1,213 @@
+"""Clips from indices: draw, simulate, render, compose.
+
+The backdrop is rendered once a clip; each frame renders the object alone, in a window just around it, at twice the
+resolution, and lays it over the backdrop. A plain render of the whole scene gives the same pixels (`plain_frame`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64, UInt8
+
+from dynamics_gen import parameters, seeds, shapes, textures
+from dynamics_gen.bullet import Rails, Studio
+from dynamics_gen.classes import factors
+from dynamics_gen.clip import Clip
+from dynamics_gen.config import BuildConfig
+from dynamics_gen.parameters import BACKDROP_DEPTH, CAMERA_DISTANCE, Appearance, Motion
+from dynamics_gen.simulate import Trajectory, simulate
+
+SAMPLES = 2
+"""Samples along each side of a pixel: edges are anti-aliased by SAMPLES² samples."""
+
+BATCH = 64
+"""Clips simulated together; changes nothing in them."""
+
+_BACKDROP = shapes.Mesh(
+    vertices=np.array([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]])
+    * (CAMERA_DISTANCE + BACKDROP_DEPTH)
+    / CAMERA_DISTANCE
+    + [0, 0, -BACKDROP_DEPTH],
+    normals=np.tile([0.0, 0.0, 1.0], (4, 1)),
+    uvs=np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]]),
+    triangles=np.array([[0, 1, 2], [0, 2, 3]]),
+)
+"""A square that just fills the view; one texel falls on one pixel."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """One clip before it is rendered."""
+
+    index: int
+    label: int
+    appearance: Appearance
+    motion: Motion
+    trajectory: Trajectory
+
+
+class Renderer:
+    """Makes clips of one configuration; holds the two Bullet clients, so it belongs to one process and thread."""
+
+    def __init__(self, config: BuildConfig) -> None:
+        self.config = config
+        self._rails = Rails()
+        self._studio = Studio(CAMERA_DISTANCE)
+
+    def clips(self, indices: Sequence[int]) -> Iterator[Clip]:
+        """Yields the clips of the given indices, in that order."""
+        for start in range(0, len(indices), BATCH):
+            self._studio.clear()
+            for scene in self.scenes(indices[start : start + BATCH]):
+                yield self._clip(scene)
+
+    def scenes(self, indices: Sequence[int], attempt: int = 0) -> list[Scene]:
+        """Draws and simulates clips; `attempt` counts redraws of their motion."""
+        config = self.config
+        labels = [int(seeds.labels(config, i, i + 1)[0]) for i in indices]
+        appearances = [parameters.draw_appearance(config, i) for i in indices]
+        motions = [
+            parameters.draw_motion(config, i, label, appearance.radius, attempt)
+            for i, label, appearance in zip(indices, labels, appearances, strict=True)
+        ]
+        trajectories = simulate(
+            self._rails, motions, [a.orientation for a in appearances], frames=config.frames, fps=config.fps
+        )
+        return [Scene(*scene) for scene in zip(indices, labels, appearances, motions, trajectories, strict=True)]
+
+    def video(self, scene: Scene) -> UInt8[np.ndarray, "time height width 3"]:
+        """Renders a scene by the fast path."""
+        studio, size = self._studio, self.config.image_size
+        mesh, object_texture, backdrop_texture = self._materials(scene)
+        studio.light(scene.appearance.light)
+        plane = studio.add(_BACKDROP, 1.0, backdrop_texture)
+        backdrop = studio.picture(size, 0, 0, size, size)[0][..., :3]
+        studio.remove(plane)
+        body = studio.add(mesh, scene.appearance.radius, object_texture)
+        corners, (width, height) = _windows(mesh, scene, size)
+        sprites = np.empty((len(corners), height * SAMPLES, width * SAMPLES, 4), np.uint8)
+        depths = np.empty(sprites.shape[:3], np.float32)
+        trajectory = scene.trajectory
+        poses = zip(trajectory.position.tolist(), trajectory.orientation.tolist(), strict=True)
+        for t, ((position, orientation), (left, top)) in enumerate(zip(poses, corners.tolist(), strict=True)):
+            studio.place(body, position, orientation)
+            sprites[t], depths[t] = studio.picture(
+                size * SAMPLES, left * SAMPLES, top * SAMPLES, width * SAMPLES, height * SAMPLES
+            )
+        studio.remove(body)
+        return _compose(backdrop, sprites, depths < 1.0, corners)
+
+    def plain_frame(self, scene: Scene, frame: int) -> UInt8[np.ndarray, "height width 3"]:
+        """Renders one frame the plain way: the whole scene, both bodies, every pixel. The reference of `video`."""
+        studio, size = self._studio, self.config.image_size
+        mesh, object_texture, backdrop_texture = self._materials(scene)
+        studio.light(scene.appearance.light)
+        plane = studio.add(_BACKDROP, 1.0, backdrop_texture)
+        body = studio.add(mesh, scene.appearance.radius, object_texture)
+        studio.place(body, scene.trajectory.position[frame].tolist(), scene.trajectory.orientation[frame].tolist())
+        fine = studio.picture(size * SAMPLES, 0, 0, size * SAMPLES, size * SAMPLES)[0][..., :3]
+        studio.remove(body)
+        studio.remove(plane)
+        blocks = fine.reshape(size, SAMPLES, size, SAMPLES, 3).astype(np.uint16)
+        return ((blocks.sum(axis=(1, 3)) + SAMPLES**2 // 2) // SAMPLES**2).astype(np.uint8)
+
+    def _materials(self, scene: Scene):
+        """The object's mesh, its texture and the backdrop's."""
+        look = scene.appearance
+        rng = seeds.stream(self.config, scene.index, "backdrop")
+        backdrop = textures.backdrop(
+            rng, look.backdrop, self.config.image_size, look.backdrop_color, look.backdrop_contrast
+        )
+        surface = textures.pattern(rng, look.pattern, look.first_color, look.second_color)
+        return shapes.FAMILIES[look.shape](*look.proportions), surface, backdrop
+
+    def _clip(self, scene: Scene) -> Clip:
+        """Renders a scene; one in which two consecutive frames come out identical is drawn again."""
+        video = self.video(scene)
+        while _has_stills(video):
+            (scene,) = self.scenes([scene.index], scene.motion.attempt + 1)
+            video = self.video(scene)
+        path, speed = factors(scene.label)
+        trajectory = scene.trajectory
+        camera = np.tile(np.float32([0, 0, CAMERA_DISTANCE, 1]), (len(video), 1))
+        return Clip(
+            clip_id=f"{self.config.split}-{scene.index:06d}",
+            label=scene.label,
+            path=path,
+            speed=speed,
+            video=video,
+            position=trajectory.position.astype(np.float32),
+            orientation=trajectory.orientation.astype(np.float32),
+            linear_velocity=trajectory.linear_velocity.astype(np.float32),
+            angular_velocity=trajectory.angular_velocity.astype(np.float32),
+            arc_length=trajectory.arc_length.astype(np.float32),
+            camera=camera,
+            parameters=parameters.columns(scene.appearance, scene.motion),
+        )
+
+
+def render_clips(config: BuildConfig, indices: Sequence[int]) -> Iterator[Clip]:
+    """Yields clips of a split in the order of `indices`; each is the same, bit for bit, whatever the others are."""
+    return Renderer(config).clips(indices)
+
+
+def project(points: Float64[np.ndarray, "... 3"], size: int) -> Float64[np.ndarray, "... 2"]:
+    """Pixel coordinates (x right, y down, pixel centres at .5) of world points, seen by the fixed camera."""
+    scale = size / 2 * CAMERA_DISTANCE / (CAMERA_DISTANCE - points[..., 2])
+    return np.stack([size / 2 + scale * points[..., 0], size / 2 - scale * points[..., 1]], axis=-1)
+
+
+def rotation_matrices(quaternions: Float64[np.ndarray, "n 4"]) -> Float64[np.ndarray, "n 3 3"]:
+    """Rotation matrices of unit quaternions (xyzw)."""
+    x, y, z, w = np.moveaxis(quaternions, -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.moveaxis(np.array(rows), -1, 0)
+
+
+def _windows(mesh: shapes.Mesh, scene: Scene, size: int) -> tuple[Int64[np.ndarray, "time 2"], tuple[int, int]]:
+    """Upper left corners (left, top), in pixels, of windows of one size that hold the object in each frame."""
+    trajectory, body = scene.trajectory, mesh.vertices * scene.appearance.radius
+    turned = np.array_equal(trajectory.orientation[0], trajectory.orientation[-1])
+    quaternions = trajectory.orientation[:1] if turned else trajectory.orientation
+    world = body @ rotation_matrices(quaternions).transpose(0, 2, 1) + trajectory.position[:, None]
+    pixels = project(world, size)
+    low = np.floor(pixels.min(axis=1)).astype(np.int64)
+    high = np.ceil(pixels.max(axis=1)).astype(np.int64)
+    extent = (high - low).max(axis=0)
+    return np.clip(low, 0, size - extent), (int(extent[0]), int(extent[1]))
+
+
+def _compose(
+    backdrop: UInt8[np.ndarray, "height width 3"],
+    sprites: UInt8[np.ndarray, "time y x 4"],
+    covered: Bool[np.ndarray, "time y x"],
+    corners: Int64[np.ndarray, "time 2"],
+) -> UInt8[np.ndarray, "time height width 3"]:
+    """Averages each pixel's samples, with the backdrop where the object leaves them free."""
+    total = _pool(sprites[..., :3].astype(np.uint16))
+    free = SAMPLES**2 - _pool(covered.astype(np.uint16))[..., None]
+    height, width = total.shape[1:3]
+    video = np.broadcast_to(backdrop, (len(sprites), *backdrop.shape)).copy()
+    for t, (left, top) in enumerate(corners.tolist()):
+        behind = video[t, top : top + height, left : left + width]
+        # TinyRenderer leaves free samples white: take that white out again and put the backdrop in.
+        mixed = total[t] - free[t] * (255 - behind.astype(np.uint16))
+        behind[:] = (mixed + SAMPLES**2 // 2) // SAMPLES**2
+    return video
+
+
+def _pool(samples: np.ndarray) -> np.ndarray:
+    """Sums blocks of SAMPLES × SAMPLES along axes 1 and 2."""
+    return sum(samples[:, i::SAMPLES, j::SAMPLES] for i in range(SAMPLES) for j in range(SAMPLES))
+
+
+def _has_stills(video: UInt8[np.ndarray, "time height width 3"]) -> bool:
+    """Whether any two consecutive frames are identical."""
+    return any(np.array_equal(a, b) for a, b in zip(video[:-1], video[1:], strict=True))

@@ -1,0 +1,260 @@
+"""Reads one shard, and trusts nothing in it: every name must be the plain dataset that the header promises.
+
+HDF5 files can point elsewhere (soft and external links, virtual datasets, external storage) or claim absurd sizes;
+all of that is refused before a byte is decoded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from dynamics_gen.errors import ShardError
+from dynamics_gen.layout import FORMAT_VERSION, Column, ShardHeader
+
+VIDEO, DIGEST = "video", "digest"
+DIGEST_COLUMN = Column(dtype="|u1", shape=(32,))
+
+FILTERS = {"zstd": 32015, "gzip": h5py.h5z.FILTER_DEFLATE}
+"""HDF5's number for each codec."""
+
+SMALL_CHUNK = 1_000
+"""Clips a chunk in every column but the video, whose chunk is one clip."""
+
+_LARGEST_ATTRIBUTE = 1_000_000
+_LARGEST_CLIP = 2**32 - 1
+_LARGEST_COLUMN = 2**34
+_REMEDY = "delete it and run the command that built it again"
+
+
+def chunk_shape(name: str, column: Column, clips: int) -> tuple[int, ...]:
+    """Chunks of a column: a video stands alone, small columns in thousands."""
+    return (1 if name == VIDEO else min(clips, SMALL_CHUNK), *column.shape)
+
+
+def filter_pipeline(name: str, codec: str) -> list[int]:
+    """HDF5 filters of a column in order of writing; the checksum covers the compressed bytes."""
+    shuffle = [] if name == VIDEO else [h5py.h5z.FILTER_SHUFFLE]
+    return [*shuffle, FILTERS[codec], h5py.h5z.FILTER_FLETCHER32]
+
+
+def register_codec(codec: str) -> None:
+    """Makes HDF5 know a codec.
+
+    Raises:
+        ShardError: the plugin for it is not installed.
+    """
+    if codec == "zstd":
+        try:
+            import hdf5plugin  # noqa: F401
+        except ImportError:
+            raise ShardError(
+                "shards compressed with Zstd need the Python package hdf5plugin, which is not installed: "
+                "run `pip install hdf5plugin`, or build with --codec gzip"
+            ) from None
+
+
+class ShardFile:
+    """One open shard, read-only; a context manager.
+
+    Args:
+        path: the file.
+        header: what its root attributes must say; None takes them as they are.
+
+    Raises:
+        ShardError: the file is missing, damaged, not a shard, or not the one that `header` describes.
+    """
+
+    def __init__(self, path: Path, header: ShardHeader | None = None) -> None:
+        self.path = path
+        self._datasets: dict[str, h5py.Dataset] = {}
+        if not path.is_file():
+            raise ShardError(f"{path} is missing: run the command that built it again")
+        with self._reading("its header"):
+            self._file = h5py.File(path, "r", locking=False)
+            self.header = _read_header(self._file)
+        if header is not None and self.header != header:
+            difference = header_difference(self.header, header)
+            raise ShardError(f"{path} is not the shard that is expected here: {difference}; {_REMEDY}")
+        register_codec(self.header.codec)
+
+    def __enter__(self) -> ShardFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file; reading afterwards is an error."""
+        self._datasets.clear()
+        self._file.close()
+
+    def __len__(self) -> int:
+        return self.header.clips
+
+    def video(self, clip: int) -> np.ndarray:
+        """Decodes one clip: uint8, [T, H, W, 3]."""
+        dataset = self._dataset(VIDEO)
+        with self._reading(f"clip {clip}"):
+            return dataset[clip]
+
+    def read_videos(self, start: int, out: np.ndarray) -> None:
+        """Decodes `len(out)` consecutive clips from `start` into a contiguous uint8 array [n, T, H, W, 3]."""
+        dataset = self._dataset(VIDEO)
+        with self._reading(f"clips {start} to {start + len(out) - 1}"):
+            dataset.read_direct(out, np.s_[start : start + len(out)])
+
+    def column(self, name: str) -> np.ndarray:
+        """Reads a whole column: [clips, ...]."""
+        dataset = self._dataset(name)
+        with self._reading(f"column {name}"):
+            return dataset[()]
+
+    def check_structure(self) -> None:
+        """Checks that the promised datasets are there, and nothing else.
+
+        Raises:
+            ShardError: they are not.
+        """
+        expected = {*self.header.columns, DIGEST}
+        for name in sorted(expected):
+            self._dataset(name)
+        with self._reading("its names"):
+            names = set(self._file) | {f"parameters/{name}" for name in self._file["parameters"]}
+        if names - {"parameters"} != expected:
+            surplus = ", ".join(sorted(names - {"parameters"} - expected))
+            raise ShardError(f"{self.path} holds datasets that no shard has ({surplus}): {_REMEDY}")
+
+    def _dataset(self, name: str) -> h5py.Dataset:
+        if name not in self._datasets:
+            with self._reading(f"column {name}"):
+                self._datasets[name] = self._open(name)
+        return self._datasets[name]
+
+    def _open(self, name: str) -> h5py.Dataset:
+        """Opens a dataset by hard links alone and holds it against the header before anything is read."""
+        column = DIGEST_COLUMN if name == DIGEST else self.header.columns.get(name)
+        if column is None:
+            raise ShardError(f"{self.path} has no column {name!r}: it has {', '.join(self.header.columns)}")
+        parts = name.split("/")
+        for depth in range(1, len(parts) + 1):
+            partial = "/".join(parts[:depth])
+            if self._file.id.links.get_info(partial.encode()).type != h5py.h5l.TYPE_HARD:
+                raise ShardError(f"{self.path}: {partial!r} is a link to somewhere else, which is not followed")
+        dataset = self._file[name]
+        if not isinstance(dataset, h5py.Dataset):
+            raise ShardError(f"{self.path}: {name!r} is not a dataset: {_REMEDY}")
+        clips = self.header.clips
+        plist = dataset.id.get_create_plist()
+        if plist.get_layout() != h5py.h5d.CHUNKED or plist.get_external_count():
+            raise ShardError(f"{self.path}: the data of {name!r} are stored elsewhere, which is not followed")
+        # Shapes first: `dtype` of a hostile file is only compared, never allocated.
+        found = dataset.dtype.str, dataset.shape, dataset.chunks
+        wanted = column.dtype, (clips, *column.shape), chunk_shape(name, column, clips)
+        if found != wanted:
+            raise ShardError(
+                f"{self.path}: {name!r} has type, shape and chunks {found}, expected {wanted}: {_REMEDY}"
+            )
+        filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+        if filters != filter_pipeline(name, self.header.codec):
+            raise ShardError(f"{self.path}: {name!r} is not stored with {self.header.codec} and checksums: {_REMEDY}")
+        return dataset
+
+    @contextlib.contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        """Turns what h5py raises over a damaged file into one sentence."""
+        try:
+            yield
+        except ShardError:
+            raise
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ShardError(f"{self.path} is damaged: {what} cannot be read ({reason}); {_REMEDY}") from error
+
+
+def header_difference(found: ShardHeader, wanted: ShardHeader) -> str:
+    """Says which entries of two headers differ, as `seed is 3, expected 0`."""
+    left, right = _flat(found), _flat(wanted)
+    different = [name for name in {**right, **left} if left.get(name) != right.get(name)]
+    return ", ".join(f"{name} is {left.get(name)}, expected {right.get(name)}" for name in different[:4])
+
+
+def _flat(header: ShardHeader) -> dict[str, object]:
+    flat: dict[str, object] = {
+        name: getattr(header, name)
+        for name in ("format_version", "generator_version", "pybullet_version", "release", "split", "seed", "codec")
+    }
+    flat["clips"] = f"{header.first_clip} to {header.first_clip + header.clips - 1}"
+    for name, value in header.content.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{key}": inner for key, inner in value.items() if name != "release" or key != "name"}
+        else:
+            flat[name] = value
+    flat["classes"] = header.classes
+    flat |= {f"column {name}": column for name, column in header.columns.items()}
+    return flat
+
+
+def _read_header(file: h5py.File) -> ShardHeader:
+    version = _attribute(file, "format_version", "i")
+    if version != FORMAT_VERSION:
+        raise ShardError(
+            f"{file.filename} has shard format {version}, this program reads {FORMAT_VERSION}: "
+            "update dynamics-benchmark, or build the split again"
+        )
+    columns = {
+        str(name): Column(dtype=str(dtype), shape=tuple(int(side) for side in shape))
+        for name, (dtype, shape) in json.loads(_attribute(file, "columns", "S")).items()
+    }
+    header = ShardHeader(
+        format_version=version,
+        generator_version=_attribute(file, "generator_version", "S"),
+        pybullet_version=_attribute(file, "pybullet_version", "S"),
+        release=_attribute(file, "release", "S"),
+        split=_attribute(file, "split", "S"),
+        seed=_attribute(file, "seed", "i"),
+        first_clip=_attribute(file, "first_clip", "i"),
+        clips=_attribute(file, "clips", "i"),
+        codec=_attribute(file, "codec", "S"),
+        content=json.loads(_attribute(file, "content", "S")),
+        classes=tuple(json.loads(_attribute(file, "classes", "S"))),
+        columns=columns,
+    )
+    _check_header(header)
+    return header
+
+
+def _check_header(header: ShardHeader) -> None:
+    """Refuses headers whose numbers make no sense or would exhaust memory."""
+    if not isinstance(header.content, dict) or header.codec not in FILTERS:
+        raise ValueError(f"codec {header.codec!r} with content of type {type(header.content).__name__}")
+    if VIDEO not in header.columns or header.clips < 1 or header.first_clip < 0:
+        raise ValueError(f"{header.clips} clips from {header.first_clip}, columns {list(header.columns)}")
+    for name, column in header.columns.items():
+        kind = np.dtype(column.dtype)
+        size = kind.itemsize
+        for side in column.shape:
+            if side < 1:
+                raise ValueError(f"column {name} has shape {column.shape}")
+            size *= side
+        limit = _LARGEST_CLIP if name == VIDEO else _LARGEST_COLUMN // header.clips
+        if size > limit or kind.kind not in "biufS":
+            raise ValueError(f"column {name} is {column}")
+    video = header.columns[VIDEO]
+    if video.dtype != "|u1" or len(video.shape) != 4 or video.shape[-1] != 3:
+        raise ValueError(f"the video is {video}")
+
+
+def _attribute(file: h5py.File, name: str, kind: str):  # noqa: ANN202
+    """A scalar root attribute of fixed size: a whole number (kind `i`) or an ASCII text (kind `S`)."""
+    attribute = h5py.h5a.open(file.id, name.encode())
+    if attribute.shape != () or attribute.dtype.kind != kind or attribute.dtype.itemsize > _LARGEST_ATTRIBUTE:
+        raise ValueError(f"attribute {name} is not what a shard has")
+    value = np.empty((), attribute.dtype)
+    attribute.read(value)
+    return value.item().decode("ascii") if kind == "S" else int(value)

@@ -1,0 +1,187 @@
+"""Writes one shard, whole or not at all, and checks what it wrote."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from dynamics_gen.clip import Clip
+from dynamics_gen.errors import BuildError, ShardError
+from dynamics_gen.files import file_sha256, replacing
+from dynamics_gen.layout import (
+    Column,
+    ShardEntry,
+    ShardHeader,
+    clip_digests,
+    describe,
+    small_columns,
+    small_values,
+)
+from dynamics_gen.shard_file import (
+    DIGEST,
+    DIGEST_COLUMN,
+    FILTERS,
+    VIDEO,
+    ShardFile,
+    chunk_shape,
+    register_codec,
+)
+
+Report = Callable[[int], None]
+"""Called now and then with the number of clips finished since the last call."""
+
+CLIPS_A_REPORT = 25
+
+_CODEC_OPTIONS = {"zstd": (3,), "gzip": (4,)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ShardResult:
+    """A shard that stands complete on disk; `digests` is uint8, [clips, 32]."""
+
+    entry: ShardEntry
+    header: ShardHeader
+    digests: np.ndarray
+
+
+def write_shard(path: Path, header: ShardHeader, clips: Iterable[Clip], report: Report) -> ShardResult:
+    """Writes clips to `path`, reads them back, and only then gives the file its name.
+
+    The same clips give the same bytes (there are no timestamps in it), given the same versions of HDF5 and codec.
+
+    Args:
+        path: final name; its folder exists.
+        header: what the shard is to hold; its `columns` are found from the clips.
+        clips: exactly `header.clips` of them, in order.
+        report: told of progress.
+
+    Raises:
+        BuildError: the disk is full or cannot be written.
+        ShardError: what was read back is not what was written.
+    """
+    register_codec(header.codec)
+    with replacing(path) as temporary:
+        with _writing(path), _created(temporary) as file:
+            header, digests = _fill(file, header, clips, report)
+        result = check_shard(temporary, header)
+        if not np.array_equal(result.digests, digests):
+            raise ShardError(f"{path} read back other clips than were written to it: the disk or memory may be faulty")
+    return dataclasses.replace(result, entry=dataclasses.replace(result.entry, name=path.name))
+
+
+def check_shard(path: Path, header: ShardHeader | None = None) -> ShardResult:
+    """Decodes every clip of a shard and holds its digests against those stored in it.
+
+    Raises:
+        ShardError: the file is damaged, or not what `header` says.
+    """
+    with ShardFile(path, header) as shard:
+        shard.check_structure()
+        found, stored = shard.header, shard.column(DIGEST)
+        small = {name: shard.column(name) for name in found.columns if name != VIDEO}
+        digests = clip_digests((_video_hash(shard.video(i)) for i in range(len(shard))), small)
+    wrong = np.flatnonzero((digests != stored).any(axis=1))
+    if len(wrong):
+        raise ShardError(
+            f"{path} is damaged: {len(wrong)} of its {len(stored)} clips, the first at {wrong[0]}, are not "
+            "those that were written; delete it and run the command that built it again"
+        )
+    entry = ShardEntry(
+        name=path.name,
+        first_clip=found.first_clip,
+        clips=found.clips,
+        bytes=path.stat().st_size,
+        sha256=file_sha256(path),
+        content_sha256=hashlib.sha256(digests.tobytes()).hexdigest(),
+    )
+    return ShardResult(entry=entry, header=found, digests=digests)
+
+
+def _fill(
+    file: h5py.File, header: ShardHeader, clips: Iterable[Clip], report: Report
+) -> tuple[ShardHeader, np.ndarray]:
+    """Writes videos as they come and everything else at the end."""
+    hashes: list[bytes] = []
+    small: list[dict[str, object]] = []
+    videos = video_column = None
+    for clip in clips:
+        if videos is None:
+            video_column = Column(dtype="|u1", shape=clip.video.shape)
+            videos = _dataset(file, VIDEO, video_column, header)
+        video = np.ascontiguousarray(clip.video)
+        videos[len(hashes)] = video
+        hashes.append(_video_hash(video))
+        small.append(small_values(clip))
+        if len(hashes) % CLIPS_A_REPORT == 0 or len(hashes) == header.clips:
+            report((len(hashes) - 1) % CLIPS_A_REPORT + 1)
+    if len(hashes) != header.clips or video_column is None:
+        raise ValueError(f"{len(hashes)} clips came for a shard of {header.clips}")
+    data = small_columns(small)
+    digests = clip_digests(hashes, data)
+    columns = describe(data)
+    file.create_group("parameters")
+    for name, values in data.items():
+        _dataset(file, name, columns[name], header)[...] = values
+    _dataset(file, DIGEST, DIGEST_COLUMN, header)[...] = digests
+    header = dataclasses.replace(header, columns={VIDEO: video_column, **columns})
+    _write_attributes(file, header)
+    return header, digests
+
+
+def _dataset(file: h5py.File, name: str, column: Column, header: ShardHeader) -> h5py.Dataset:
+    return file.create_dataset(
+        name,
+        (header.clips, *column.shape),
+        column.dtype,
+        chunks=chunk_shape(name, column, header.clips),
+        compression=FILTERS[header.codec],
+        compression_opts=_CODEC_OPTIONS[header.codec],
+        shuffle=name != VIDEO,
+        fletcher32=True,
+    )
+
+
+def _write_attributes(file: h5py.File, header: ShardHeader) -> None:
+    """Fixed-size attributes only: variable-length ones live in a heap without checksums."""
+    described = dataclasses.asdict(header)
+    described["columns"] = {name: [column.dtype, column.shape] for name, column in header.columns.items()}
+    for name, value in described.items():
+        if isinstance(value, int):
+            file.attrs.create(name, value, dtype="<i8")
+        else:
+            file.attrs[name] = np.bytes_(value if isinstance(value, str) else json.dumps(value))
+
+
+def _video_hash(video: np.ndarray) -> bytes:
+    return hashlib.sha256(video.data).digest()
+
+
+@contextlib.contextmanager
+def _created(path: Path) -> Iterator[h5py.File]:
+    """A new HDF5 file without timestamps, whose metadata carry checksums (format of HDF5 1.10)."""
+    creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    creation.set_obj_track_times(False)
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    with h5py.File(h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_EXCL, creation, access)) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turns a failure to write into one sentence; HDF5 hides the system's error number in its text."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        pass
