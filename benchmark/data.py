@@ -1,0 +1,168 @@
+"""Splits as batches on the device: kept there whole when they fit, else read ahead in the background.
+
+The order of clips and what is drawn for them are functions of (seed, epoch, step) alone, so that a run that was
+stopped and resumed sees what an undisturbed one sees.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from benchmark import inputs
+from benchmark.machine import free_memory
+
+SHARE_OF_MEMORY = 0.6
+"""A split stays on the device when it takes at most this much of what is free there."""
+
+CLIPS_A_READ = 256
+BATCHES_AHEAD = 3
+
+_ORDER, _SYMMETRY = 0, 1
+
+
+class ClipDataset(Protocol):
+    """What is asked of a split; `dynamics_gen.open` gives it."""
+
+    labels: np.ndarray
+    clip_ids: list[str]
+    video_shape: tuple[int, int, int, int]
+    manifest: Any
+
+    def __len__(self) -> int: ...
+
+    def read_videos(self, indices: Any, out: np.ndarray | None = None) -> np.ndarray: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """Some clips, in the model's form, and their labels, on the device."""
+
+    clips: Float[Tensor, "batch 3 time height width"]
+    labels: Int64[Tensor, " batch"]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def shuffled(clips: int, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """Every clip once, in an order drawn from (seed, epoch), cut into whole batches; the rest sits the epoch out.
+
+    Fewer clips than one batch are one batch.
+    """
+    order = _generator(seed, _ORDER, epoch).permutation(clips)
+    size = min(batch_size, clips)
+    return list(order[: clips - clips % size].reshape(-1, size))
+
+
+def sequential(clips: int, batch_size: int) -> list[np.ndarray]:
+    """Every clip once, in the order of the split; the last batch may be short."""
+    return [np.arange(start, min(start + batch_size, clips)) for start in range(0, clips, batch_size)]
+
+
+def symmetries(batches: Sequence[np.ndarray], seed: int, epoch: int) -> list[Tensor]:
+    """A symmetry of the square for each clip of each batch, uniform, drawn from (seed, epoch, step)."""
+    return [
+        torch.from_numpy(_generator(seed, _SYMMETRY, epoch, step).integers(0, inputs.SYMMETRIES, len(batch)))
+        for step, batch in enumerate(batches)
+    ]
+
+
+class Clips:
+    """A split, ready to be handed out as batches on a device.
+
+    Args:
+        dataset: the split.
+        device: where batches are wanted.
+        form: one of `spec.INPUTS`.
+        resident: whether the split is kept whole on the device; by default, if it fits.
+    """
+
+    def __init__(self, dataset: ClipDataset, device: torch.device, form: str, resident: bool | None = None) -> None:
+        self.dataset, self.device, self.form = dataset, device, form
+        self.shape = inputs.shape_of(form, dataset.video_shape)
+        self.labels = torch.from_numpy(np.asarray(dataset.labels, np.int64))
+        size = len(dataset) * int(np.prod(dataset.video_shape))
+        if resident is None:
+            resident = size <= SHARE_OF_MEMORY * free_memory(device)
+        self.resident = resident
+        self._videos = self._read_all() if resident else None
+        self._known = np.zeros(len(dataset), bool)
+        self._mean = torch.zeros(len(dataset), 3, device=device)
+        self._deviation = torch.zeros(len(dataset), 3, device=device)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(self, order: Sequence[np.ndarray], turns: Sequence[Tensor] | None = None) -> Iterator[Batch]:
+        """Batches of the clips named by `order`, each clip turned as `turns` says.
+
+        Args:
+            order: indices into the split, one array a batch.
+            turns: codes for `inputs.turn`, one tensor a batch.
+        """
+        labels = self.labels.to(self.device)
+        for step, (rows, videos) in enumerate(self._fetch(order)):
+            mean, deviation = self._statistics(rows, videos)
+            if turns is not None:
+                videos = inputs.turn(videos, turns[step])
+            yield Batch(
+                clips=inputs.prepare(videos, self.form, mean, deviation),
+                labels=labels.index_select(0, self._on_device(rows)),
+            )
+
+    def _statistics(self, rows: np.ndarray, videos: Tensor) -> tuple[Tensor, Tensor]:
+        """The clips' means and deviations: computed once, looked up ever after."""
+        places = self._on_device(rows)
+        if not self._known[rows].all():
+            mean, deviation = inputs.statistics(videos)
+            self._mean.index_copy_(0, places, mean)
+            self._deviation.index_copy_(0, places, deviation)
+            self._known[rows] = True
+        return self._mean.index_select(0, places), self._deviation.index_select(0, places)
+
+    def _fetch(self, order: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, Tensor]]:
+        if self._videos is not None:
+            for rows in order:
+                yield rows, self._videos.index_select(0, self._on_device(rows))
+            return
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="clips") as reader:
+            waiting = iter(order)
+            ahead = deque((rows, reader.submit(self._read, rows)) for rows, _ in zip(waiting, range(BATCHES_AHEAD)))
+            try:
+                while ahead:
+                    rows, videos = ahead.popleft()
+                    yield rows, videos.result().to(self.device, non_blocking=True)
+                    ahead.extend((rows, reader.submit(self._read, rows)) for rows, _ in zip(waiting, range(1)))
+            finally:
+                for _, videos in ahead:
+                    videos.cancel()
+
+    def _read(self, rows: np.ndarray) -> Tensor:
+        videos = torch.from_numpy(self.dataset.read_videos(rows))
+        return videos.pin_memory() if self.device.type == "cuda" else videos
+
+    def _read_all(self) -> Tensor:
+        videos = torch.empty(len(self.dataset), *self.dataset.video_shape, dtype=torch.uint8, device=self.device)
+        for start in range(0, len(videos), CLIPS_A_READ):
+            part = videos[start : start + CLIPS_A_READ]
+            if self.device.type == "cpu":
+                self.dataset.read_videos(slice(start, start + len(part)), out=part.numpy())
+            else:
+                part.copy_(self._read(np.arange(start, start + len(part))))
+        return videos
+
+    def _on_device(self, rows: np.ndarray) -> Tensor:
+        return torch.from_numpy(rows).to(self.device, non_blocking=True)
+
+
+def _generator(seed: int, purpose: int, *key: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, *key)))

@@ -1,0 +1,220 @@
+"""What a model must offer: one file, found by its name, described without being imported.
+
+The file starts with a docstring (its first line is the summary) and states, as literals, `TASK`, `INPUT`, `SOURCE`
+and, if it likes, `TRAINING`: its own defaults of the training recipe by size, "*" for every size. It defines a frozen
+dataclass `Config` of hyper-parameters with defaults, and what its task asks for; a classifier defines
+`build(config, shape, classes)`, which returns a `torch.nn.Module` from clips [B, C, T, H, W] to logits [B, classes],
+where `shape` is the (T, C, H, W) of its input.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from benchmark.errors import ModelError
+from dynamics_gen.errors import UnknownNameError
+
+PACKAGE = "baselines"
+GROUPS = ("classifiers", "generators")
+"""Folders of the package that hold models."""
+
+INPUTS = ("rgb", "pixels", "centred", "difference")
+"""Forms in which a model may ask for its clips; `benchmark.inputs` makes them."""
+
+OFFERS = {"classification": ("Config", "build")}
+"""What a model's file defines, by task."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Description:
+    """A model as its file states it.
+
+    Attributes:
+        module: dotted name for import; "" for a file outside the package.
+        training: the model's own defaults of the recipe, by size.
+    """
+
+    name: str
+    path: Path
+    module: str = ""
+    task: str
+    input: str
+    source: str
+    summary: str
+    training: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Model:
+    """An imported model."""
+
+    description: Description
+    module: ModuleType
+
+    def config(self, settings: dict[str, str]) -> Any:
+        """The model's `Config`, with `settings` (names and texts, as typed on a command line) over its defaults.
+
+        Raises:
+            ModelError: the model has no such setting, or the text is not of its type.
+        """
+        name = self.description.name
+        fields = {f.name: f for f in dataclasses.fields(self.module.Config)}
+        values = {}
+        for key, text in settings.items():
+            if key not in fields:
+                known = ", ".join(fields) or "none at all"
+                raise ModelError(f"{name} has no setting {key!r}: expected one of {known}")
+            default = getattr(self.module.Config(), key)
+            values[key] = parse_setting(text, default, f"setting {key} of {name}")
+        return self.module.Config(**values)
+
+
+def list_models() -> tuple[Description, ...]:
+    """Every model of the package, by group and name; nothing is imported."""
+    found = importlib.util.find_spec(PACKAGE)
+    folders = [Path(place) for place in (found.submodule_search_locations or ())] if found else []
+    return tuple(
+        describe(path, f"{PACKAGE}.{group}.{path.stem}")
+        for group in GROUPS
+        for folder in folders
+        for path in sorted((folder / group).glob("*.py"))
+        if not path.name.startswith("_")
+    )
+
+
+def find(name: str) -> Description:
+    """Finds a model by name, or by the path of its file (anything with a slash or a `.py`).
+
+    Raises:
+        UnknownNameError: no model has that name, and there is no such file.
+        ModelError: the file does not describe a model.
+    """
+    if name.endswith(".py") or "/" in name:
+        path = Path(name)
+        if not path.is_file():
+            raise UnknownNameError("model file", name, ("the path of a Python file that exists",))
+        return describe(path)
+    models = {model.name: model for model in list_models()}
+    if name not in models:
+        raise UnknownNameError("model", name, (*models, "the path of a file such as path/to/my_model.py"))
+    return models[name]
+
+
+def describe(path: Path, module: str = "") -> Description:
+    """Reads what a model's file states of itself, without running it.
+
+    Raises:
+        ModelError: the file is no Python, or a statement is missing or not one of those that exist.
+    """
+    try:
+        tree = ast.parse(path.read_text("utf-8"), str(path))
+    except (SyntaxError, ValueError) as error:  # ValueError: not UTF-8, or a null byte
+        raise ModelError(f"{path} is not Python that can be read: {error}") from None
+    summary = (ast.get_docstring(tree) or "").strip().partition("\n")[0]
+    if not summary:
+        raise ModelError(f"{path} has no docstring: expected one whose first line says what the model is")
+    stated = _literals(tree, path)
+    for constant, allowed in (("TASK", tuple(OFFERS)), ("INPUT", INPUTS), ("SOURCE", None)):
+        value = stated.get(constant)
+        expected = "a text" if allowed is None else f"one of {', '.join(allowed)}"
+        if not isinstance(value, str) or (allowed is not None and value not in allowed):
+            got = "is missing" if constant not in stated else f"is {value!r}"
+            raise ModelError(f"{constant} {got} in {path}: expected {expected}, as a literal")
+    training = stated.get("TRAINING", {})
+    if not isinstance(training, dict) or not all(isinstance(part, dict) for part in training.values()):
+        raise ModelError(
+            f"TRAINING in {path} is not a dictionary of dictionaries by size: expected, for example, "
+            '{"*": {"learning_rate": 1e-3}, "mini": {"epochs": 12}}'
+        )
+    return Description(
+        name=path.stem,
+        path=path,
+        module=module,
+        task=stated["TASK"],
+        input=stated["INPUT"],
+        source=stated["SOURCE"],
+        summary=summary,
+        training=training,
+    )
+
+
+def load(description: Description) -> Model:
+    """Imports a model; a user's own file runs here, as any script of theirs would.
+
+    Raises:
+        ModelError: the file lacks something that its task asks for.
+    """
+    if description.module:
+        module = importlib.import_module(description.module)
+    else:
+        module = _import_file(description.path)
+    for name in OFFERS[description.task]:
+        if not hasattr(module, name):
+            raise ModelError(f"{description.path} does not define {name}: a model of {description.task} needs it")
+    if not (isinstance(module.Config, type) and dataclasses.is_dataclass(module.Config)):
+        raise ModelError(
+            f"Config in {description.path} is not a dataclass: decorate it with @dataclass(frozen=True, kw_only=True)"
+        )
+    return Model(description=description, module=module)
+
+
+def parse_setting(text: str, default: Any, where: str) -> Any:
+    """Reads a text as a value of the type of `default`; a tuple is typed with commas between its items.
+
+    Raises:
+        ModelError: the text is of another type.
+    """
+    kind = type(default)
+    expected = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}.get(kind)
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        if kind in (int, float, str):
+            return kind(text)
+        if kind is tuple:
+            expected = "values with commas between them"
+            item = default[0] if default else ""
+            return tuple(parse_setting(part.strip(), item, where) for part in text.strip("() ").split(",") if part)
+    except (ValueError, KeyError):
+        raise ModelError(f"{where} is {text!r}: expected {expected}, for example {default!r}") from None
+    raise ModelError(f"{where} is a {kind.__name__}, which cannot be set from the command line: edit the file")
+
+
+def _literals(tree: ast.Module, path: Path) -> dict[str, Any]:
+    """The module's assignments of literals to upper-case names."""
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target, value = node.targets[0], node.value
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            target, value = node.target, node.value
+        else:
+            continue
+        if isinstance(target, ast.Name) and target.id in ("TASK", "INPUT", "SOURCE", "TRAINING"):
+            try:
+                found[target.id] = ast.literal_eval(value)
+            except ValueError:
+                raise ModelError(
+                    f"{target.id} in line {node.lineno} of {path} is computed: expected a literal, "
+                    "so that models can be listed without being run"
+                ) from None
+    return found
+
+
+def _import_file(path: Path) -> ModuleType:
+    name = f"bench_model_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ModelError(f"{path} cannot be imported: expected a file whose name ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
