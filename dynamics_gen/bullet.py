@@ -37,8 +37,8 @@ class Body:
     position: float
     velocity: float
     restitution: float | None = None
-    orientation: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
-    angular_velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    orientation: Sequence[float] | np.ndarray = (0.0, 0.0, 0.0, 1.0)
+    angular_velocity: Sequence[float] | np.ndarray = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +69,8 @@ class Rails:
             bodies: their states at frame 0.
             falling: whether `GRAVITY` acts along the rails towards their stops.
             rate: steps a second, at least; rounded up to a whole number of steps a frame.
-            frames: frames to record. fps: frames a second.
+            frames: frames to record.
+            fps: frames a second.
         """
         client, n = self._client, len(bodies)
         steps = int(np.ceil(rate / fps))
@@ -110,7 +111,7 @@ class Rails:
             1.0,
             sphere,
             basePosition=[body.position, lane * _LANE, 0],
-            baseOrientation=body.orientation,
+            baseOrientation=list(body.orientation),
             useMaximalCoordinates=True,  # a plain rigid body
             physicsClientId=client,
         )
@@ -127,7 +128,7 @@ class Rails:
             activationState=pybullet.ACTIVATION_STATE_DISABLE_SLEEPING,
             physicsClientId=client,
         )
-        pybullet.resetBaseVelocity(made, [body.velocity, 0, 0], body.angular_velocity, client)
+        pybullet.resetBaseVelocity(made, [body.velocity, 0, 0], list(body.angular_velocity), client)
         pybullet.setCollisionFilterGroupMask(made, -1, _BEAD if stopped else _FREE, _STOP if stopped else 0, client)
         return made
 

@@ -6,6 +6,8 @@ resolution, and lays it over the backdrop. A plain render of the whole scene giv
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -132,7 +134,7 @@ class Renderer:
             video = self.video(scene)
         path, speed = factors(scene.label)
         trajectory = scene.trajectory
-        camera = np.tile(np.float32([0, 0, CAMERA_DISTANCE, 1]), (len(video), 1))
+        camera = np.tile(np.array([0, 0, CAMERA_DISTANCE, 1], np.float32), (len(video), 1))
         return Clip(
             clip_id=f"{self.config.split}-{scene.index:06d}",
             label=scene.label,
@@ -205,9 +207,10 @@ def _compose(
 
 def _pool(samples: np.ndarray) -> np.ndarray:
     """Sums blocks of SAMPLES × SAMPLES along axes 1 and 2."""
-    return sum(samples[:, i::SAMPLES, j::SAMPLES] for i in range(SAMPLES) for j in range(SAMPLES))
+    blocks = [samples[:, i::SAMPLES, j::SAMPLES] for i in range(SAMPLES) for j in range(SAMPLES)]
+    return functools.reduce(np.add, blocks)
 
 
 def _has_stills(video: UInt8[np.ndarray, "time height width 3"]) -> bool:
     """Whether any two consecutive frames are identical."""
-    return any(np.array_equal(a, b) for a, b in zip(video[:-1], video[1:], strict=True))
+    return any(np.array_equal(a, b) for a, b in itertools.pairwise(video))

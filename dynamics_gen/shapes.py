@@ -66,18 +66,24 @@ def extrude(polygon: Float64[np.ndarray, "corner 2"], depth: float, centre: tupl
     walls = np.stack(
         [
             np.column_stack([xy, np.full(n, z)])
-            for xy, z in ((polygon, -depth / 2), (ahead, -depth / 2), (ahead, depth / 2), (polygon, depth / 2))
+            for xy, z in (
+                (polygon, -depth / 2),
+                (ahead, -depth / 2),
+                (ahead, depth / 2),
+                (polygon, depth / 2),
+            )
         ],
         axis=1,
     )
     v = depth / (2 * size)
     uvs = np.stack([np.stack([way[:-1], way[1:], way[1:], way[:-1]], 1), np.tile([0.0, 0.0, v, v], (n, 1))], axis=-1)
     first = 4 * np.arange(n)[:, None]
-    triangles = np.concatenate([first + [0, 1, 2], first + [0, 2, 3]])
+    triangles = np.concatenate([first + np.array([0, 1, 2]), first + np.array([0, 2, 3])])
     parts.append((walls.reshape(-1, 3), np.repeat(outward, 4, axis=0), uvs.reshape(-1, 2), triangles))
-    counts = np.cumsum([0] + [len(part[0]) for part in parts])
-    joined = [np.concatenate([part[i] for part in parts]) for i in range(3)]
-    return _mesh(*joined, np.concatenate([part[3] + k for part, k in zip(parts, counts, strict=False)]))
+    vertices, normals, uvs = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    shifts = np.cumsum([0, *(len(part[0]) for part in parts[:-1])])
+    triangles = np.concatenate([part[3] + shift for part, shift in zip(parts, shifts, strict=True)])
+    return _mesh(vertices, normals, uvs, triangles)
 
 
 def _mesh(vertices, normals, uvs, triangles) -> Mesh:
@@ -120,7 +126,9 @@ def box(a: float, b: float) -> Mesh:
 def cylinder(a: float, b: float) -> Mesh:
     """A cylinder 1.2–2.2 radii high."""
     h = 0.6 + 0.5 * a
-    return lathe(np.array([[0, h, 0, 1], [1, h, 0, 1], [1, h, 1, 0], [1, -h, 1, 0], [1, -h, 0, -1], [0, -h, 0, -1]], float))
+    return lathe(
+        np.array([[0, h, 0, 1], [1, h, 0, 1], [1, h, 1, 0], [1, -h, 1, 0], [1, -h, 0, -1], [0, -h, 0, -1]], float)
+    )
 
 
 def capsule(a: float, b: float) -> Mesh:

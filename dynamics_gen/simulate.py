@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from dynamics_gen.bullet import GRAVITY, Body, Rails
 from dynamics_gen.parameters import Motion
 
-STEPS_PER_SECOND = {"constant": 480.0, "accelerating": 480.0, "bouncing": 960.0}
+STEPS_PER_SECOND = {"constant": 480.0, "accelerating": 480.0, "bouncing": 1200.0}
 """Integration rate of each speed type. A contact is resolved up to a step late, so bounces need the finer one."""
 
 
@@ -39,8 +39,10 @@ def simulate(
 
     Args:
         rails: the physics client to use.
-        motions: what to integrate. orientations: each object's at the first frame.
-        frames: frames to record. fps: frames a second.
+        motions: what to integrate.
+        orientations: each object's at the first frame.
+        frames: frames to record.
+        fps: frames a second.
         rates: steps a second by speed type, instead of `STEPS_PER_SECOND`.
     """
     found: dict[int, Trajectory] = {}
@@ -87,8 +89,8 @@ def _body(motion: Motion, orientation: np.ndarray, scale: float, offset: float) 
         position=(s - offset) / scale,
         velocity=v / scale,
         restitution=motion.law.restitution if motion.law.kind == "bouncing" else None,
-        orientation=tuple(orientation),
-        angular_velocity=tuple(spin),
+        orientation=orientation,
+        angular_velocity=spin,
     )
 
 
