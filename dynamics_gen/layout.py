@@ -145,8 +145,7 @@ def clip_digests(video_hashes: Iterable[bytes], small: Mapping[str, np.ndarray])
         [data.view(np.uint8).reshape(len(data), -1) for data in ordered.values()], axis=1
     )  # [clips, bytes]
     hashes = [
-        hashlib.sha256(prefix + video + row.tobytes()).digest()
-        for video, row in zip(video_hashes, rows, strict=True)
+        hashlib.sha256(prefix + video + row.tobytes()).digest() for video, row in zip(video_hashes, rows, strict=True)
     ]
     return np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, 32)
 

@@ -10,6 +10,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -27,7 +28,7 @@ SMALL_CHUNK = 1_000
 """Clips a chunk in every column but the video, whose chunk is one clip."""
 
 _LARGEST_ATTRIBUTE = 1_000_000
-_LARGEST_CLIP = 2**32 - 1
+LARGEST_CLIP = 2**32 - 1
 _LARGEST_COLUMN = 2**34
 _REMEDY = "delete it and run the command that built it again"
 
@@ -57,6 +58,10 @@ def register_codec(codec: str) -> None:
                 "shards compressed with Zstd need the Python package hdf5plugin, which is not installed: "
                 "run `pip install hdf5plugin`, or build with --codec gzip"
             ) from None
+
+
+class UnknownFormatError(ShardError):
+    """A shard of a format version that this program does not read: not damage."""
 
 
 class ShardFile:
@@ -157,9 +162,7 @@ class ShardFile:
         found = dataset.dtype.str, dataset.shape, dataset.chunks
         wanted = column.dtype, (clips, *column.shape), chunk_shape(name, column, clips)
         if found != wanted:
-            raise ShardError(
-                f"{self.path}: {name!r} has type, shape and chunks {found}, expected {wanted}: {_REMEDY}"
-            )
+            raise ShardError(f"{self.path}: {name!r} has type, shape and chunks {found}, expected {wanted}: {_REMEDY}")
         filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
         if filters != filter_pipeline(name, self.header.codec):
             raise ShardError(f"{self.path}: {name!r} is not stored with {self.header.codec} and checksums: {_REMEDY}")
@@ -203,7 +206,7 @@ def _flat(header: ShardHeader) -> dict[str, object]:
 def _read_header(file: h5py.File) -> ShardHeader:
     version = _attribute(file, "format_version", "i")
     if version != FORMAT_VERSION:
-        raise ShardError(
+        raise UnknownFormatError(
             f"{file.filename} has shard format {version}, this program reads {FORMAT_VERSION}: "
             "update dynamics-benchmark, or build the split again"
         )
@@ -242,7 +245,7 @@ def _check_header(header: ShardHeader) -> None:
             if side < 1:
                 raise ValueError(f"column {name} has shape {column.shape}")
             size *= side
-        limit = _LARGEST_CLIP if name == VIDEO else _LARGEST_COLUMN // header.clips
+        limit = LARGEST_CLIP if name == VIDEO else _LARGEST_COLUMN // header.clips
         if size > limit or kind.kind not in "biufS":
             raise ValueError(f"column {name} is {column}")
     video = header.columns[VIDEO]
@@ -250,11 +253,11 @@ def _check_header(header: ShardHeader) -> None:
         raise ValueError(f"the video is {video}")
 
 
-def _attribute(file: h5py.File, name: str, kind: str):  # noqa: ANN202
+def _attribute(file: h5py.File, name: str, kind: str) -> Any:
     """A scalar root attribute of fixed size: a whole number (kind `i`) or an ASCII text (kind `S`)."""
     attribute = h5py.h5a.open(file.id, name.encode())
     if attribute.shape != () or attribute.dtype.kind != kind or attribute.dtype.itemsize > _LARGEST_ATTRIBUTE:
         raise ValueError(f"attribute {name} is not what a shard has")
-    value = np.empty((), attribute.dtype)
+    value: Any = np.empty((), attribute.dtype)
     attribute.read(value)
     return value.item().decode("ascii") if kind == "S" else int(value)
