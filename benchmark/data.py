@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,14 +33,31 @@ _ORDER, _SYMMETRY = 0, 1
 class ClipDataset(Protocol):
     """What is asked of a split; `dynamics_gen.open` gives it."""
 
-    labels: np.ndarray
-    clip_ids: list[str]
-    video_shape: tuple[int, int, int, int]
-    manifest: Any
+    @property
+    def labels(self) -> np.ndarray:
+        """int64 [clips]."""
+        ...
+
+    @property
+    def clip_ids(self) -> list[str]:
+        """Each clip's name."""
+        ...
+
+    @property
+    def video_shape(self) -> tuple[int, int, int, int]:
+        """The (T, H, W, 3) of one clip."""
+        ...
+
+    @property
+    def manifest(self) -> Any:
+        """What the split is: release, seed, fingerprint, content."""
+        ...
 
     def __len__(self) -> int: ...
 
-    def read_videos(self, indices: Any, out: np.ndarray | None = None) -> np.ndarray: ...
+    def read_videos(self, indices: Any, out: np.ndarray | None = None) -> np.ndarray:
+        """Frames of some clips, uint8 [clips, T, H, W, 3], into `out` where it is given."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,12 +154,15 @@ class Clips:
             return
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="clips") as reader:
             waiting = iter(order)
-            ahead = deque((rows, reader.submit(self._read, rows)) for rows, _ in zip(waiting, range(BATCHES_AHEAD)))
+            ahead: deque[tuple[np.ndarray, Future[Tensor]]] = deque()
             try:
-                while ahead:
+                while True:
+                    for rows in islice(waiting, BATCHES_AHEAD - len(ahead)):
+                        ahead.append((rows, reader.submit(self._read, rows)))
+                    if not ahead:
+                        return
                     rows, videos = ahead.popleft()
                     yield rows, videos.result().to(self.device, non_blocking=True)
-                    ahead.extend((rows, reader.submit(self._read, rows)) for rows, _ in zip(waiting, range(1)))
             finally:
                 for _, videos in ahead:
                     videos.cancel()

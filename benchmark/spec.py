@@ -152,10 +152,8 @@ def load(description: Description) -> Model:
     Raises:
         ModelError: the file lacks something that its task asks for.
     """
-    if description.module:
-        module = importlib.import_module(description.module)
-    else:
-        module = _import_file(description.path)
+    inside = description.module
+    module = importlib.import_module(inside) if inside else _import_file(description.path)
     for name in OFFERS[description.task]:
         if not hasattr(module, name):
             raise ModelError(f"{description.path} does not define {name}: a model of {description.task} needs it")

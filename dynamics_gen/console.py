@@ -81,9 +81,7 @@ class Meter:
         file: where it is shown; stderr unless given.
     """
 
-    def __init__(
-        self, title: str, total: int, rates: Mapping[str, float], file: IO[str] | None = None
-    ) -> None:
+    def __init__(self, title: str, total: int, rates: Mapping[str, float], file: IO[str] | None = None) -> None:
         self.title, self.total, self.rates = title, total, dict(rates)
         self.done = 0
         self.note = ""
@@ -127,6 +125,14 @@ class Meter:
             self._bar.update(task, completed=self.done, note=" · ".join(self._remarks()))
         elif time.monotonic() - self._last_line >= LOG_INTERVAL_S:
             self._line()
+
+    def say(self, line: str) -> None:
+        """Prints a line that stays, above the bar where there is one."""
+        if self._bar is not None:
+            self._bar.console.print(line, highlight=False, markup=False)
+        else:
+            print(line, file=self._file, flush=True)
+            self._last_line = time.monotonic()
 
     def _remarks(self) -> list[str]:
         elapsed = max(time.monotonic() - self._start, 1e-9)

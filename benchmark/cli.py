@@ -1,0 +1,167 @@
+"""The command `bench`: parses, calls the library, prints. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark import spec
+from benchmark.errors import StoppedError
+from benchmark.recipe import PRECISIONS
+from dynamics_gen.config import RELEASES, SIZES
+from dynamics_gen.console import Failure, Group, sentence_of
+from dynamics_gen.errors import DynamicsError
+from dynamics_gen.version import __version__
+
+if TYPE_CHECKING:
+    from benchmark.record import Record
+
+
+@click.group(cls=Group)
+@click.version_option(__version__, prog_name="bench")
+def main() -> None:
+    r"""Trains, scores and compares models on Dynamics.
+
+    \b
+    Example:
+        bench run conv3d_convlstm --size mini
+    """
+
+
+@main.command("list")
+def list_command() -> None:
+    r"""Lists the models: name, task, input, source, summary.
+
+    \b
+    Example:
+        bench list
+    """
+    rows = [("MODEL", "TASK", "INPUT", "SOURCE", "SUMMARY")]
+    rows += [(one.name, one.task, one.input, one.source, one.summary) for one in spec.list_models()]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)]
+        click.echo("  ".join([*cells, row[4]]))
+
+
+def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    """Reads `key=value` as often as it was typed; the last of equal keys holds."""
+    settings = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise click.BadParameter(f"{pair!r} is not key=value, for example width=32")
+        settings[key.strip()] = value.strip()
+    return settings
+
+
+@main.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option("--size", default="full", show_default=True, help=f"Clips per class: {', '.join(SIZES)}.")
+@click.option("--release", default="standard", show_default=True, help=f"Distribution: {', '.join(RELEASES)}.")
+@click.option("--seeds", type=int, default=1, show_default=True, help="Trainings from scratch, seeds 0, 1, ….")
+@click.option("--epochs", type=int, help="Passes over train.")
+@click.option("--batch-size", type=int, help="Clips a step.")
+@click.option("--learning-rate", type=float, help="At its highest, after the warm-up.")
+@click.option("--weight-decay", type=float, help="Decoupled, on weights of two axes or more.")
+@click.option("--warmup", type=float, help="Epochs over which the learning rate rises.")
+@click.option("--label-smoothing", type=float, help="Share of the target spread over all classes.")
+@click.option("--gradient-clip", type=float, help="Largest norm of the gradient; 0 leaves it alone.")
+@click.option("--augment/--no-augment", default=None, help="Turn and mirror clips by the square's eight symmetries.")
+@click.option("--precision", help=f"{', '.join(PRECISIONS)}; auto takes what is faster on the device.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda; auto takes CUDA if it is there.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    help="Folder that holds the datasets; a missing split is built there.",
+)
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder for results, at MODEL/RELEASE-SIZE.",
+)
+@click.option("--resume", is_flag=True, help="Go on where the same command stopped, or add seeds to it.")
+@click.option("--overwrite", is_flag=True, help="Remove an earlier run of this model on these data, and start again.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes that build a missing split.  [default: cores]")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_settings,
+    help="One of the model's own settings; may be given several times.",
+)
+def run(models: tuple[str, ...], **wishes: Any) -> None:
+    r"""Trains each MODEL on train, chooses its epoch on valid, reports on test once.
+
+    MODEL is a name that `bench list` shows, the path of your own file, or `all`. Settings of the recipe that are not
+    given here are the model's own, or else the defaults of the size. Results go to RUNS/MODEL/RELEASE-SIZE:
+    record.json, predictions, a learning curve and a confusion matrix.
+
+    \b
+    Examples:
+        bench run conv3d_convlstm --size mini
+        bench run conv3d convlstm --size mini --seeds 3
+        bench run path/to/my_model.py --epochs 5 --set width=32
+        bench run all --size mini --resume
+    """
+    described = [one for name in models for one in (spec.list_models() if name == "all" else [spec.find(name)])]
+    unique = list({one.path.resolve(): one for one in described}.values())
+
+    from benchmark.plan import Options, make_plan
+    from benchmark.run import run_model
+
+    training = {
+        name: wishes.pop(name)
+        for name in (
+            "epochs",
+            "batch_size",
+            "learning_rate",
+            "weight_decay",
+            "warmup",
+            "label_smoothing",
+            "gradient_clip",
+            "augment",
+            "precision",
+        )
+    }
+    options = Options(training=training, **wishes)
+    for one in unique:  # a mistake in the last is told before the first is trained
+        make_plan(one, options)
+    failed = []
+    for one in unique:
+        try:
+            result = run_model(one, options, say=lambda line: click.echo(line, err=True))
+        except StoppedError:
+            raise
+        except (DynamicsError, OSError) as error:
+            if len(unique) == 1:
+                raise
+            failed.append(one.name)
+            sentence = sentence_of(error) if isinstance(error, OSError) else str(error)
+            click.echo(f"error: {one.name}: {sentence}", err=True)
+        else:
+            click.echo(_summary(result, options.runs))
+    if failed:
+        raise Failure(f"{len(failed)} of {len(unique)} models failed: {', '.join(failed)}")
+
+
+def _summary(result: Record, runs: Path) -> str:
+    """One line: the mean test error over seeds, by factor, and where the record is."""
+    scores = [seed.scores.test for seed in result.seeds]
+
+    def mean(name: str) -> float:
+        return 100 * sum(getattr(score, name) for score in scores) / len(scores)
+
+    seeds = "1 seed" if len(scores) == 1 else f"mean of {len(scores)} seeds"
+    where = runs / result.model / f"{result.dataset.release}-{result.dataset.size}" / "record.json"
+    return (
+        f"{result.model} on {result.dataset.release} {result.dataset.size}: {mean('error'):.1f} % test error "
+        f"(path {mean('error_path'):.1f} %, speed {mean('error_speed'):.1f} %; {seeds}); {where}"
+    )

@@ -1,0 +1,79 @@
+"""A run's folder: what lies where in it, and that one process at a time writes there.
+
+`record.json`, `predictions-seed0.npz`, `curve.png`, `confusion.png` at the top; working files of each seed below.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.errors import TrainingError
+
+RESULTS = ("record.json", "curve.png", "confusion.png")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of one model on one dataset."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """The result."""
+        return self.path / "record.json"
+
+    def predictions(self, seed: int) -> Path:
+        """A seed's predictions for test."""
+        return self.path / f"predictions-seed{seed}.npz"
+
+    def checkpoint(self, seed: int) -> Path:
+        """A seed's state after its last finished epoch."""
+        return self.path / f"seed-{seed}" / "checkpoint.pt"
+
+    def choice(self, seed: int) -> Path:
+        """A seed's chosen epoch; there only once its training is over."""
+        return self.path / f"seed-{seed}" / "choice.json"
+
+    def weights(self, seed: int) -> Path:
+        """A seed's chosen weights; `configuration` beside them says what they are the weights of."""
+        return self.path / f"seed-{seed}" / "chosen.safetensors"
+
+    def configuration(self, seed: int) -> Path:
+        """What a seed was trained with."""
+        return self.path / f"seed-{seed}" / "configuration.json"
+
+    def is_used(self) -> bool:
+        """Whether a run, finished or not, left something here."""
+        return self.record.exists() or any(self.path.glob("seed-*/checkpoint.pt"))
+
+    def clear(self) -> None:
+        """Removes what runs leave, and nothing else."""
+        for path in self.path.glob("seed-*"):
+            if path.is_dir() and path.name[5:].isdigit():
+                shutil.rmtree(path)
+        for path in [*(self.path / name for name in RESULTS), *self.path.glob("predictions-seed*.npz")]:
+            path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Makes the folder and holds it for this process; the system lets go when the process ends, however it ends.
+
+        Raises:
+            TrainingError: another process holds it.
+            OSError: it cannot be made or written.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise TrainingError(
+                    f"{self.path} is in use by another run: wait for it, or choose another folder with --runs"
+                ) from None
+            yield

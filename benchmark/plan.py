@@ -1,0 +1,130 @@
+"""What a run will be: the user's wishes resolved, and the splits it needs built where they are missing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from benchmark import machine, recipe
+from benchmark.classification import Classification
+from benchmark.data import ClipDataset
+from benchmark.folder import RunFolder
+from benchmark.recipe import Training
+from benchmark.spec import Description, Model, load
+from dynamics_gen.classes import CLASSES
+from dynamics_gen.config import SPLITS, BuildConfig, clips_per_class, release_named
+from dynamics_gen.console import Meter
+from dynamics_gen.errors import ConfigError
+
+CLIPS_BUILT_PER_S = 200
+"""By one core, about; only for telling how long a missing split will take."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What the user asked for.
+
+    Attributes:
+        seeds: how many trainings from scratch, with seeds 0, 1, ….
+        data: holds the datasets' folders.
+        runs: gets the run's folder.
+        resume: go on with what lies in the run's folder.
+        overwrite: remove what lies there and start again.
+        workers: processes that build a missing split; as many as there are cores unless given.
+        training: settings of the recipe; None where left to the model.
+        settings: of the model's `Config`, as typed.
+    """
+
+    size: str = "full"
+    release: str = "standard"
+    seeds: int = 1
+    device: str = "auto"
+    data: Path = Path("data")
+    runs: Path = Path("runs")
+    resume: bool = False
+    overwrite: bool = False
+    workers: int | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.seeds <= 1_000:
+            raise ConfigError(f"seeds is {self.seeds}: expected a whole number from 1 to 1000")
+        if self.resume and self.overwrite:
+            raise ConfigError("resume and overwrite were both asked for: expected one of them")
+        release_named(self.release)
+        clips_per_class(self.size, "train")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A run with everything resolved."""
+
+    model: Model
+    config: Any
+    training: Training
+    device: torch.device
+    folder: RunFolder
+
+    def configuration(self, seed: int, splits: Mapping[str, ClipDataset]) -> dict[str, Any]:
+        """All that determines a seed's weights, apart from the code."""
+        return {
+            "model": {"name": self.model.description.name, **dataclasses.asdict(self.config)},
+            "input": self.model.description.input,
+            "training": dataclasses.asdict(self.training),
+            "data": {name: split.manifest.fingerprint for name, split in splits.items()},
+            "seed": seed,
+        }
+
+    def learner(self, seed: int, shape: tuple[int, int, int, int]) -> Classification:
+        """A fresh learner; torch's generator is seeded first, so its weights are a function of the seed."""
+        torch.manual_seed(seed)
+        fabric = Fabric(accelerator=self.device.type, devices=1, precision=self.training.precision)  # type: ignore[arg-type]
+        network = self.model.module.build(self.config, shape, len(CLASSES))
+        return Classification(network, self.training, fabric)
+
+
+def make_plan(description: Description, options: Options) -> Plan:
+    """Resolves what the user asked for; nothing is written.
+
+    Raises:
+        DynamicsError: a setting is unknown or out of its range, the device is not there, the file is no model.
+    """
+    model = load(description)
+    training = recipe.resolve(options.size, description.training, options.training, description.name)
+    device = machine.choose_device(options.device)
+    precision = machine.choose_precision(training.precision, device)
+    return Plan(
+        model=model,
+        config=model.config(dict(options.settings)),
+        training=dataclasses.replace(training, precision=precision),
+        device=device,
+        folder=RunFolder(options.runs / description.name / f"{options.release}-{options.size}"),
+    )
+
+
+def build_missing(dataset: Path, options: Options, say: Callable[[str], None]) -> None:
+    """Builds those splits of a dataset that are not there, after saying how long it will take."""
+    from dynamics_gen.generate import build_split
+    from dynamics_gen.pool import available_cores
+
+    release = release_named(options.release)
+    for split in SPLITS:
+        if (dataset / split / "manifest.json").exists():
+            continue
+        config = BuildConfig(release=release, split=split, per_class=clips_per_class(options.size, split))
+        workers = options.workers or available_cores()
+        seconds = config.clips / (CLIPS_BUILT_PER_S * min(workers, config.shards))
+        say(f"{dataset / split} is not there: building its {config.clips:,} clips, about {_duration(seconds)}")
+        with Meter(f"build {split}", config.clips, {"clips": 1, "frames": config.frames}) as meter:
+            build_split(config, dataset / split, workers=workers, progress=meter.advance)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"

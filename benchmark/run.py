@@ -1,0 +1,241 @@
+"""A whole `bench run`: data, training, choice, test, record, for every seed of one model."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import dynamics_gen
+from benchmark import evaluate, machine, plots, predictions, record
+from benchmark.checkpoint import Checkpoint, first_difference
+from benchmark.choice import Choice, Splits, write_choice
+from benchmark.data import ClipDataset, Clips
+from benchmark.errors import TrainingError
+from benchmark.plan import Options, Plan, build_missing, make_plan
+from benchmark.spec import Description
+from benchmark.train import Event, fit
+from dynamics_gen.classes import CLASSES
+from dynamics_gen.config import directory_name
+from dynamics_gen.console import Meter
+from dynamics_gen.errors import ConfigError
+from dynamics_gen.files import write_whole
+
+
+def run_model(description: Description, options: Options, say: Callable[[str], None]) -> record.Record:
+    """Trains, chooses, tests and records a model; what it writes is in `folder.RunFolder`.
+
+    Args:
+        description: the model.
+        options: what the user asked for.
+        say: told, a line at a time, what happens.
+
+    Raises:
+        DynamicsError: whatever a user can cause; see the text.
+        OSError: a folder is missing, unwritable or full.
+    """
+    planned = make_plan(description, options)
+    folder = planned.folder
+    with folder.locked():
+        if options.overwrite:
+            folder.clear()
+        elif folder.is_used() and not options.resume:
+            raise TrainingError(
+                f"{folder.path} holds an earlier run: use --resume to go on with it (or to add seeds), "
+                "--overwrite to start again, or --runs for another folder"
+            )
+        dataset = options.data / directory_name(options.release, options.size)
+        build_missing(dataset, options, say)
+        if planned.device.type == "cpu":
+            machine.keep_freed_memory()
+        return _run(planned, options, Splits(dataset, dynamics_gen.open), say)
+
+
+def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], None]) -> record.Record:
+    description, folder, training = planned.model.description, planned.folder, planned.training
+    opened = {"train": splits.train(), "valid": splits.valid()}
+    for name, split in opened.items():
+        _check_split(split, options, splits.folder / name)
+    if options.resume and (finished := _finished(planned, options, opened)):
+        say(f"{folder.record} is finished: nothing to do")
+        return finished
+    clips = {name: Clips(split, planned.device, description.input) for name, split in opened.items()}
+    say(
+        f"{description.name} on {splits.folder}: {len(clips['train']):,} clips, {training.epochs} epochs of batches of "
+        f"{training.batch_size}, {machine.device_name(planned.device)}, {training.precision}, "
+        f"clips {'kept in memory' if clips['train'].resident else 'read as they are needed'}"
+    )
+    states = {seed: _train(planned, seed, clips, opened, say) for seed in range(options.seeds)}
+    test = splits.test([folder.choice(seed) for seed in states])
+    _check_split(test, options, splits.folder / "test")
+    clips["test"] = Clips(test, planned.device, description.input)
+    seeds = tuple(_test(planned, seed, state, clips) for seed, state in states.items())
+    network = planned.model.module.build(planned.config, clips["train"].shape, len(CLASSES))
+    result = record.Record(
+        record_version=record.RECORD_VERSION,
+        metric_version=record.METRIC_VERSION,
+        model=description.name,
+        task=description.task,
+        input=description.input,
+        source=description.source,
+        dataset=_dataset(options, {**opened, "test": test}),
+        config=record.Settings(
+            model=_plain(dataclasses.asdict(planned.config)), training=_plain(dataclasses.asdict(training))
+        ),
+        seeds=seeds,
+        parameters=evaluate.parameters(network),
+        flops_per_clip=evaluate.flops_per_clip(network, clips["train"].shape),
+        environment=record.Environment(
+            device=machine.device_name(planned.device),
+            precision=training.precision,
+            threads=torch.get_num_threads(),
+            commit=machine.commit(),
+            python=platform.python_version(),
+            platform=platform.platform(),
+            libraries=machine.libraries(),
+        ),
+        tags=record.Tags(verified=False, extra_data=False, note=""),
+    )
+    result = record.write(result, folder.record)
+    plots.learning_curve(result, folder.path / "curve.png")
+    plots.confusion_matrix(result, folder.path / "confusion.png")
+    return result
+
+
+def _train(
+    planned: Plan,
+    seed: int,
+    clips: Mapping[str, Clips],
+    opened: Mapping[str, ClipDataset],
+    say: Callable[[str], None],
+) -> Checkpoint:
+    """Trains a seed to the end and writes its choice."""
+    folder, recipe_ = planned.folder, planned.training
+    configuration = planned.configuration(seed, opened)
+    checkpoint = folder.checkpoint(seed)
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    learner = planned.learner(seed, clips["train"].shape)
+    if not checkpoint.exists():
+        write_whole(folder.configuration(seed), _json(configuration))
+    size = min(recipe_.batch_size, len(clips["train"]))
+    epoch_clips = len(clips["train"]) - len(clips["train"]) % size
+    with Meter(f"seed {seed}", recipe_.epochs * epoch_clips, {"clips": 1}) as meter:
+
+        def report(event: Event) -> None:
+            if event.row is None:
+                meter.advance(event.clips, f"epoch {event.epoch}/{recipe_.epochs} · loss {event.loss:.3f}")
+            else:
+                meter.say(_epoch_line(seed, recipe_.epochs, event.row))
+
+        state = fit(learner, clips["train"], clips["valid"], recipe_, seed, checkpoint, configuration, report)
+    content = evaluate.save_weights(state, folder.weights(seed))
+    choice = Choice(
+        seed=seed,
+        epoch=state.chosen_epoch,
+        metric=learner.metric,
+        value=state.chosen_value,
+        weights=folder.weights(seed).name,
+        weights_sha256=hashlib.sha256(content).hexdigest(),
+    )
+    write_choice(choice, folder.choice(seed))
+    say(f"seed {seed}: epoch {choice.epoch} chosen, {100 * choice.value:.1f} % wrong on valid")
+    return state
+
+
+def _test(planned: Plan, seed: int, state: Checkpoint, clips: Mapping[str, Clips]) -> record.Seed:
+    """Scores a seed's chosen weights on every split and keeps its predictions for test."""
+    start = time.monotonic()
+    learner = planned.learner(seed, clips["train"].shape)
+    evaluate.load_weights(dict(learner.modules()), planned.folder.weights(seed))
+    size = planned.training.batch_size
+    said = {
+        name: evaluate.predict(learner, split, size, evaluate.SCORED_TRAIN_CLIPS if name == "train" else None)
+        for name, split in clips.items()
+    }
+    path = planned.folder.predictions(seed)
+    sha256 = predictions.write(said["test"], path)
+    scoring = time.monotonic() - start
+    trained_s = sum(row["train_seconds"] for row in state.history)
+    columns = [f.name for f in dataclasses.fields(record.Epoch)]
+    return record.Seed(
+        seed=seed,
+        chosen_epoch=state.chosen_epoch,
+        history=tuple(record.Epoch(**{name: row[name] for name in columns}) for row in state.history),  # type: ignore[arg-type]
+        scores=record.SplitScores(**{name: one.scores() for name, one in said.items()}),
+        predictions=path.name,
+        predictions_sha256=sha256,
+        wall_time_s=sum(row["seconds"] for row in state.history) + scoring,
+        training_clips_per_s=sum(row["train_clips"] for row in state.history) / trained_s,
+        peak_memory_bytes=state.peak_memory,
+    )
+
+
+def _finished(planned: Plan, options: Options, opened: Mapping[str, ClipDataset]) -> record.Record | None:
+    """The record that is there already, if it holds all that is asked for and nothing else was asked for."""
+    if not planned.folder.record.exists():
+        return None
+    there = record.read(planned.folder.record)
+    if len(there.seeds) < options.seeds:
+        return None
+    for seed in range(options.seeds):
+        old = json.loads(planned.folder.configuration(seed).read_text("utf-8"))
+        if first_difference(old, _plain(planned.configuration(seed, opened))):
+            return None  # training says which field differs
+    return there
+
+
+def _check_split(split: ClipDataset, options: Options, path: Path) -> None:
+    """Refuses a folder that holds another release than the one asked for."""
+    if split.manifest.release != options.release:
+        raise ConfigError(
+            f"{path} holds the release {split.manifest.release}, and {options.release} was asked for: "
+            "choose another --data folder, or --release"
+        )
+
+
+def _dataset(options: Options, splits: Mapping[str, ClipDataset]) -> record.Dataset:
+    manifest = splits["train"].manifest
+    return record.Dataset(
+        release=options.release,
+        size=options.size,
+        seed=manifest.seed,
+        frames=manifest.content["frames"],
+        fps=manifest.content["fps"],
+        image_size=manifest.content["image_size"],
+        splits=record.Splits(
+            **{
+                name: record.Split(clips=len(split), fingerprint=split.manifest.fingerprint)
+                for name, split in splits.items()
+            }
+        ),
+    )
+
+
+def _open(path: Path) -> ClipDataset:
+    import dynamics_gen
+
+    return dynamics_gen.open(path)
+
+
+def _epoch_line(seed: int, epochs: int, row: Mapping[str, float]) -> str:
+    return (
+        f"seed {seed} epoch {row['epoch']:.0f}/{epochs}: loss {row['train_loss']:.3f}, "
+        f"error {100 * row['train_error']:.1f} % on train, {100 * row['valid_error']:.1f} % on valid, "
+        f"{row['train_clips'] / row['train_seconds']:,.0f} clips/s"
+    )
+
+
+def _plain(configuration: Any) -> Any:
+    """As JSON gives it back: tuples are lists."""
+    return json.loads(json.dumps(configuration))
+
+
+def _json(configuration: Any) -> bytes:
+    return (json.dumps(configuration, indent=1) + "\n").encode()

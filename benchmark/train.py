@@ -1,0 +1,195 @@
+"""The one training loop: epochs of steps, a validation and a checkpoint after each, the best epoch kept."""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from benchmark.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from benchmark.data import Batch, Clips, sequential, shuffled, symmetries
+from benchmark.errors import StoppedError, TrainingError
+from benchmark.machine import peak_memory, reset_peak_memory
+from benchmark.recipe import Training
+
+STEPS_A_CHECK = 25
+"""On a GPU, how often losses are looked at: each look waits for the device."""
+
+
+class Learner(ABC):
+    """What is trained, and how one step of it goes; the loop knows nothing else.
+
+    A step does its own backward passes and optimiser steps, so a learner may have several networks and optimisers.
+    """
+
+    metric: ClassVar[str]
+    """Name of the metric of `validate` that chooses the epoch."""
+    lower_is_better: ClassVar[bool] = True
+
+    @abstractmethod
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Everything with weights, by name."""
+
+    @abstractmethod
+    def optimisers(self) -> Mapping[str, Optimizer]:
+        """Every optimiser, by name."""
+
+    @abstractmethod
+    def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Learns from a batch; returns its losses and rates as detached scalars, `loss` among them."""
+
+    @abstractmethod
+    def validate(self, batches: Iterator[Batch]) -> Mapping[str, float]:
+        """Metrics on held-out batches, `metric` among them; changes nothing and draws nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """What the loop reports: a finished step, or (`row` given) a finished epoch.
+
+    Attributes:
+        clips: trained on since the last report.
+        loss: the newest known.
+    """
+
+    epoch: int
+    clips: int = 0
+    loss: float = math.nan
+    row: Mapping[str, float] | None = None
+
+
+def fit(
+    learner: Learner,
+    train: Clips,
+    valid: Clips,
+    recipe: Training,
+    seed: int,
+    checkpoint: Path,
+    configuration: Mapping[str, object],
+    report: Callable[[Event], None],
+) -> Checkpoint:
+    """Trains to the last epoch, from `checkpoint` if there is one, and leaves the finished state there.
+
+    On a CPU a run that was killed and resumed ends in the same weights, bit for bit, as one that was not (with as many
+    threads). Draws from torch's global generator, which it does not seed.
+
+    Args:
+        learner: freshly made; its state is replaced by the checkpoint's.
+        train: what is learnt from.
+        valid: what the epoch is chosen on.
+        recipe: how; its precision is the learner's business.
+        seed: of the order of clips and their symmetries.
+        checkpoint: the file written after every epoch.
+        configuration: all that determines the run; a checkpoint of another one is refused.
+        report: told of every step and epoch.
+
+    Returns:
+        the finished state: history, chosen epoch, chosen weights.
+
+    Raises:
+        TrainingError: a loss is not finite, or the checkpoint is damaged or of another configuration.
+        StoppedError: the user pressed Ctrl-C.
+        OSError: the checkpoint cannot be written.
+    """
+    state = load_checkpoint(checkpoint, configuration)
+    if state is None:
+        state = Checkpoint(configuration=dict(configuration))
+    else:
+        state.restore(learner.modules(), learner.optimisers())
+    rates = [group for optimiser in learner.optimisers().values() for group in optimiser.param_groups]
+    for group in rates:
+        group.setdefault("initial_lr", group["lr"])
+    reset_peak_memory(train.device)
+    kept = state.epoch
+    try:
+        for epoch in range(state.epoch + 1, recipe.epochs + 1):
+            start = time.monotonic()
+            means = _train_epoch(learner, train, recipe, seed, epoch, rates, report)
+            trained = time.monotonic()
+            metrics = learner.validate(valid.batches(sequential(len(valid), recipe.batch_size)))
+            row = {
+                "epoch": epoch,
+                **{f"train_{name}": value for name, value in means.items()},
+                **{f"valid_{name}": value for name, value in metrics.items()},
+                "learning_rate": rates[0]["lr"],
+                "train_clips": len(train) - len(train) % min(recipe.batch_size, len(train)),
+                "train_seconds": trained - start,
+                "seconds": time.monotonic() - start,
+            }
+            value = float(metrics[learner.metric])
+            if state.is_better(value, learner.lower_is_better):
+                state.choose(epoch, value, learner.modules())
+            state.advance(row, peak_memory(train.device), learner.modules(), learner.optimisers())
+            save_checkpoint(state, checkpoint)
+            kept = epoch
+            report(Event(epoch=epoch, row=row))
+    except KeyboardInterrupt:
+        safe = f"the checkpoint of epoch {kept} is kept" if kept else "no epoch was finished yet"
+        raise StoppedError(
+            f"stopped in epoch {min(kept + 1, recipe.epochs)} of {recipe.epochs}: {safe}; "
+            "the same command with --resume goes on from there"
+        ) from None
+    return state
+
+
+def warmup_cosine(step: int, steps: int, warmup: float) -> float:
+    """Share of the highest learning rate at a step: a line up over `warmup` steps, then half a cosine to zero.
+
+    Args:
+        step: 0 for the first.
+        steps: how many there are.
+        warmup: how many rise; may be 0, and more than there are.
+    """
+    if step < warmup:
+        return min((step + 1) / warmup, 1.0)
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1)))
+
+
+def _train_epoch(
+    learner: Learner,
+    train: Clips,
+    recipe: Training,
+    seed: int,
+    epoch: int,
+    rates: list[dict],
+    report: Callable[[Event], None],
+) -> dict[str, float]:
+    """One pass over train; returns the mean of each loss and rate over its clips."""
+    order = shuffled(len(train), recipe.batch_size, seed, epoch)
+    turns = symmetries(order, seed, epoch) if recipe.augment else None
+    first, steps = (epoch - 1) * len(order), recipe.epochs * len(order)
+    for module in learner.modules().values():
+        module.train()
+    losses: list[Mapping[str, Tensor]] = []
+    pending = 0
+    for step, batch in enumerate(train.batches(order, turns)):
+        factor = warmup_cosine(first + step, steps, recipe.warmup * len(order))
+        for group in rates:
+            group["lr"] = group["initial_lr"] * factor
+        losses.append(learner.training_step(batch))
+        pending += len(batch)
+        if train.device.type == "cpu" or len(losses) % STEPS_A_CHECK == 0 or len(losses) == len(order):
+            unseen = losses[-STEPS_A_CHECK:]
+            _refuse_nonfinite(unseen, first + len(losses) - len(unseen) + 1, epoch)
+            report(Event(epoch=epoch, clips=pending, loss=float(losses[-1]["loss"])))
+            pending = 0
+    return {name: torch.stack([loss[name].double() for loss in losses]).mean().item() for name in losses[0]}
+
+
+def _refuse_nonfinite(losses: list[Mapping[str, Tensor]], first_step: int, epoch: int) -> None:
+    finite = torch.stack([torch.stack([value.float() for value in loss.values()]).isfinite().all() for loss in losses])
+    if not bool(finite.all()):
+        step = first_step + int(finite.logical_not().nonzero()[0])
+        raise TrainingError(
+            f"the loss is not finite at step {step}, in epoch {epoch}: try a lower --learning-rate, "
+            "or --precision 32-true; to look into it, --resume repeats the steps from the checkpoint of epoch "
+            f"{epoch - 1}"
+        )
