@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import pybullet
@@ -31,7 +32,7 @@ _STOP, _BEAD, _FREE = 1, 2, 4  # collision groups: beads meet the stop alone, fr
 class Body:
     """A bead on a straight rail, at its first frame. Rail units are the caller's; the rail's stop is at 0.
 
-    `restitution` None means that there is no stop.
+    `restitution` None means that there is no stop; only such a bead may be turned or spin.
     """
 
     position: float
@@ -56,11 +57,13 @@ class Rails:
 
     Contacts keep their exact restitution because Bullet may neither anticipate nor soften them: no restitution
     threshold, no error reduction, a breaking threshold near zero. The solver runs a fixed number of iterations, so a
-    body's motion does not depend, to the last bit, on which others share its world.
+    body's motion does not depend, to the last bit, on which others share its world; for that, what meets a stop must be
+    upright and not spin, or the contact's place would round differently from lane to lane.
     """
 
     def __init__(self) -> None:
         self._client = pybullet.connect(pybullet.DIRECT)
+        weakref.finalize(self, pybullet.disconnect, self._client)
 
     def integrate(self, bodies: Sequence[Body], *, falling: bool, rate: float, frames: int, fps: float) -> States:
         """Integrates the bodies over `frames` frames.
@@ -148,12 +151,10 @@ class Studio:
         self._client = pybullet.connect(pybullet.DIRECT)
         self._distance = distance
         self._view = pybullet.computeViewMatrix([0, 0, distance], [0, 0, 0], [0, 1, 0])
-        memory = "/dev/shm"
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="dynamics-", dir=memory if os.access(memory, os.W_OK) else None
-        )
-        self._texture_file = str(Path(self._folder.name, "texture.tga"))
+        self._texture_file, self._texture_path = _scratch_file()
         self._light: list[float] = [0, 0, 1]
+        weakref.finalize(self, self._texture_file.close)
+        weakref.finalize(self, pybullet.disconnect, self._client)
         self.clear()
 
     def clear(self) -> None:
@@ -180,7 +181,7 @@ class Studio:
         )
         body = pybullet.createMultiBody(0, -1, shape, physicsClientId=client)
         _write_tga(self._texture_file, texture)
-        image = pybullet.loadTexture(self._texture_file, physicsClientId=client)
+        image = pybullet.loadTexture(self._texture_path, physicsClientId=client)
         pybullet.changeVisualShape(body, -1, textureUniqueId=image, physicsClientId=client)
         return body
 
@@ -228,9 +229,20 @@ class Studio:
         return rgba, depth
 
 
-def _write_tga(path: str, picture: UInt8[np.ndarray, "height width 3"]) -> None:
+def _scratch_file() -> tuple[BinaryIO, str]:
+    """A file that Bullet can open by name and that nobody need clean up: in memory where the system has that."""
+    if hasattr(os, "memfd_create"):
+        file = open(os.memfd_create("texture"), "w+b")  # noqa: PTH123, SIM115 - a descriptor, kept open
+        return file, f"/proc/self/fd/{file.fileno()}"
+    file = tempfile.NamedTemporaryFile(prefix="dynamics-", suffix=".tga")  # noqa: SIM115 - kept open
+    return cast(BinaryIO, file), file.name
+
+
+def _write_tga(file: BinaryIO, picture: UInt8[np.ndarray, "height width 3"]) -> None:
     """Writes an uncompressed TGA, which Bullet reads in microseconds (a PNG takes twenty times as long)."""
     height, width, _ = picture.shape
     header = struct.pack("<BBBHHBHHHHBB", 0, 0, 2, 0, 0, 0, 0, 0, width, height, 24, 0x20)
-    with open(path, "wb") as file:  # noqa: PTH123 - a hot path
-        file.write(header + np.ascontiguousarray(picture[..., ::-1]).tobytes())
+    file.seek(0)
+    file.truncate()
+    file.write(header + np.ascontiguousarray(picture[..., ::-1]).tobytes())
+    file.flush()

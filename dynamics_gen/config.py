@@ -30,8 +30,13 @@ class Release:
     name: str
     radius: tuple[float, float] = (0.13, 0.27)
     """Radius of the object's bounding sphere."""
-    extent: tuple[float, float] = (0.55, 1.2)
-    """Longer side of the bounding box of the visited part of the path."""
+    extent: tuple[float, float] = (0.45, 0.9)
+    """Longer side of the bounding box of the visited part of the path.
+
+    Longer paths put their ends nearer the border than their middles: with 0.55 to 1.2, boosted trees on 40,000 places
+    at the last frame told the class with 86.3 % error, with 0.5 to 1.0 86.9 %, with 0.45 to 0.85 87.7 % (chance 90 %).
+    """
+
     sine_amplitude: tuple[float, float] = (0.12, 0.30)
     """Amplitude of the sine over its extent along the axis."""
     sine_periods: tuple[float, float] = (1.0, 2.5)
@@ -137,6 +142,4 @@ def clips_per_class(size: str, split: str) -> int:
 
 def directory_name(release: str = "standard", size: str = "full") -> str:
     """Name of the folder that holds a release's splits: `dynamics`, `dynamics-mini`, `dynamics-hard-mini` …."""
-    return "-".join(
-        ["dynamics"] + ([release] if release != "standard" else []) + ([size] if size != "full" else [])
-    )
+    return "-".join(["dynamics"] + ([release] if release != "standard" else []) + ([size] if size != "full" else []))

@@ -12,7 +12,8 @@ from dynamics_gen.bullet import GRAVITY, Body, Rails
 from dynamics_gen.parameters import Motion
 
 STEPS_PER_SECOND = {"constant": 480.0, "accelerating": 480.0, "bouncing": 1200.0}
-"""Integration rate of each speed type. A contact is resolved up to a step late, so bounces need the finer one."""
+"""Integration rate of each speed type; rotors spin in the first one's world. A contact is resolved up to a step late,
+so bounces need the finer rate."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,22 +47,27 @@ def simulate(
         rates: steps a second by speed type, instead of `STEPS_PER_SECOND`.
     """
     found: dict[int, Trajectory] = {}
+    rotors = [i for i, motion in enumerate(motions) if motion.host_frame >= 0]
+    spins: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for kind, rate in (rates or STEPS_PER_SECOND).items():
         members = [i for i, motion in enumerate(motions) if motion.law.kind == kind]
-        if not members:
-            continue
         step = 1 / (fps * np.ceil(rate / fps))
         units = [_rail_units(motions[i], step) for i in members]
-        bodies = [_body(motions[i], orientations[i], *unit) for i, unit in zip(members, units, strict=True)]
+        bodies = [_bead(motions[i], *unit) for i, unit in zip(members, units, strict=True)]
+        if kind == "constant":  # no gravity there: rotors keep their place and their spin
+            bodies += [_rotor(motions[i], orientations[i]) for i in rotors]
+        if not bodies:
+            continue
         states = rails.integrate(bodies, falling=kind != "constant", rate=rate, frames=frames, fps=fps)
-        for k, (i, (scale, offset)) in enumerate(zip(members, units, strict=True)):
-            found[i] = _bend(
-                motions[i],
-                scale * states.position[k] + offset,
-                scale * states.velocity[k],
-                states.orientation[k],
-                states.angular_velocity[k],
+        if kind == "constant":
+            turns = zip(
+                rotors, states.orientation[len(members) :], states.angular_velocity[len(members) :], strict=True
             )
+            spins = {i: (orientation, spin) for i, orientation, spin in turns}
+        for k, (i, (scale, offset)) in enumerate(zip(members, units, strict=True)):
+            still = np.tile(orientations[i], (frames, 1)), np.zeros((frames, 3))
+            way, speed = scale * states.position[k] + offset, scale * states.velocity[k]
+            found[i] = _bend(motions[i], way, speed, *spins.get(i, still))
     return [found[i] for i in range(len(motions))]
 
 
@@ -82,16 +88,15 @@ def _rail_units(motion: Motion, step: float) -> tuple[float, float]:
     return -acceleration / GRAVITY, offset
 
 
-def _body(motion: Motion, orientation: np.ndarray, scale: float, offset: float) -> Body:
+def _bead(motion: Motion, scale: float, offset: float) -> Body:
     s, v, _ = motion.law.start()
-    spin = np.zeros(3) if np.isnan(motion.turn) else motion.axis * motion.turn / motion.law.duration
-    return Body(
-        position=(s - offset) / scale,
-        velocity=v / scale,
-        restitution=motion.law.restitution if motion.law.kind == "bouncing" else None,
-        orientation=orientation,
-        angular_velocity=spin,
-    )
+    restitution = motion.law.restitution if motion.law.kind == "bouncing" else None
+    return Body(position=(s - offset) / scale, velocity=v / scale, restitution=restitution)
+
+
+def _rotor(motion: Motion, orientation: np.ndarray) -> Body:
+    spin = motion.axis * motion.turn / motion.law.duration
+    return Body(position=0.0, velocity=0.0, orientation=orientation, angular_velocity=spin)
 
 
 def _bend(motion: Motion, s: np.ndarray, speed: np.ndarray, orientation: np.ndarray, spin: np.ndarray) -> Trajectory:

@@ -12,7 +12,7 @@ lengths = st.floats(0.5, 4.0)
 
 @given(lengths)
 def test_constant_covers_the_length_in_the_duration(length: float) -> None:
-    """s grows from 0 to the path's length at one speed."""
+    """The way grows from 0 to the path's length at one speed."""
     law = SpeedLaw(kind="constant", length=length, duration=2.0)
     np.testing.assert_allclose(law.arc_length(np.array([0.0, 1.0, 2.0])), [0, length / 2, length], rtol=1e-12)
 
@@ -48,7 +48,7 @@ def test_bouncing_takes_its_number_of_falls(law: SpeedLaw) -> None:
 
 @given(bounces)
 def test_bouncing_is_a_parabola_between_contacts(law: SpeedLaw) -> None:
-    """s'' = -g wherever three neighbouring times lie between the same contacts, and s never leaves [0, length]."""
+    """Between contacts s'' = -g (differences over times with none among them); s never leaves [0, length]."""
     t = np.linspace(0, law.duration, 2001)
     s = law.arc_length(t)
     assert s.min() >= -1e-9
