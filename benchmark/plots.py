@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmark.files import write_atomically
 from benchmark.record import Record
 from dynamics_gen.classes import CLASSES
+from dynamics_gen.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,9 +39,7 @@ def learning_curve(record: Record, path: Path) -> None:
         chosen = epochs.index(seed.chosen_epoch)
         first = i == 0  # one entry in the legend a kind of line
         marker = "." if len(epochs) == 1 else ""
-        axes.plot(
-            epochs, train, color=TRAIN_COLOUR, lw=1.1, label="train (running mean)" * first, marker=marker
-        )
+        axes.plot(epochs, train, color=TRAIN_COLOUR, lw=1.1, label="train (running mean)" * first, marker=marker)
         axes.plot(epochs, valid, color=VALID_COLOUR, lw=1.4, label="valid" * first, marker=marker)
         axes.plot(
             seed.chosen_epoch,
@@ -131,4 +129,4 @@ def _save(figure: Figure, path: Path) -> None:
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png")
     Image.open(drawn).convert("RGB").quantize(64).save(small, "png", optimize=True)
-    write_atomically(path, small.getvalue())
+    write_whole(path, small.getvalue())

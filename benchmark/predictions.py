@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.errors import RecordError
-from benchmark.files import write_atomically
 from benchmark.record import Scores
 from dynamics_gen.classes import CLASSES
+from dynamics_gen.files import write_whole
 
 ARRAYS = ("clip_id", "label", "probabilities")
 LARGEST_BYTES = 512 * 2**20
@@ -48,9 +48,7 @@ class Predictions:
         return Scores.from_labels(self.label, self.probabilities.argmax(axis=1))
 
 
-def make(
-    clip_id: Sequence[str], label: object, probabilities: object, where: str = "predictions"
-) -> Predictions:
+def make(clip_id: Sequence[str], label: object, probabilities: object, where: str = "predictions") -> Predictions:
     """Checks arrays and brings them to the stored types; score what it returns.
 
     Raises:
@@ -59,9 +57,7 @@ def make(
     try:
         ids = np.array([name.encode("ascii") for name in clip_id], dtype=np.bytes_)
     except UnicodeEncodeError as error:
-        raise RecordError(
-            f"{where}: clip_id {error.object!r} is not ASCII: expected ids of the manifest"
-        ) from None
+        raise RecordError(f"{where}: clip_id {error.object!r} is not ASCII: expected ids of the manifest") from None
     made = Predictions(
         clip_id=ids,
         label=np.asarray(label).astype(np.int64, casting="safe"),
@@ -84,7 +80,7 @@ def write(predictions: Predictions, path: Path) -> str:
         label=predictions.label,
         probabilities=predictions.probabilities,
     )
-    write_atomically(path, buffer.getvalue())
+    write_whole(path, buffer.getvalue())
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
@@ -101,16 +97,12 @@ def read(path: Path, sha256: str | None = None) -> Predictions:
         raise RecordError(f"{path}: no such file: expected the predictions that the record names") from None
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         found = hashlib.sha256(content).hexdigest()
-        raise RecordError(
-            f"{path}: its SHA-256 is {found[:12]}…: expected {sha256[:12]}…, as the record says"
-        )
+        raise RecordError(f"{path}: its SHA-256 is {found[:12]}…: expected {sha256[:12]}…, as the record says")
     arrays = _unpack(content, path)
     for name, kind in zip(ARRAYS, ("S", "i8", "f4"), strict=True):
         found = arrays[name].dtype
         if found.kind != kind[0] or (kind != "S" and found != np.dtype(kind)):
-            raise RecordError(
-                f"{path}: {name} has the type {found}: expected {'bytes (S)' if kind == 'S' else kind}"
-            )
+            raise RecordError(f"{path}: {name} has the type {found}: expected {'bytes (S)' if kind == 'S' else kind}")
     predictions = Predictions(**arrays)
     _check(predictions, str(path))
     return predictions
@@ -142,19 +134,13 @@ def _check(predictions: Predictions, where: str) -> None:
         "label": (clips,),
         "probabilities": (clips, len(CLASSES)),
     }:
-        raise RecordError(
-            f"{where}: arrays of shapes {shapes}: expected [clips], [clips] and [clips, {len(CLASSES)}]"
-        )
+        raise RecordError(f"{where}: arrays of shapes {shapes}: expected [clips], [clips] and [clips, {len(CLASSES)}]")
     if len(np.unique(predictions.clip_id)) < clips:
         raise RecordError(f"{where}: clip_id holds an id twice: expected every clip once")
     if not ((predictions.label >= 0) & (predictions.label < len(CLASSES))).all():
         raise RecordError(f"{where}: label holds {predictions.label.max()}: expected 0 to {len(CLASSES) - 1}")
     rows = predictions.probabilities
-    good = (
-        np.isfinite(rows).all(axis=1) & (rows >= 0).all(axis=1) & (abs(rows.sum(axis=1) - 1) <= SUM_TOLERANCE)
-    )
+    good = np.isfinite(rows).all(axis=1) & (rows >= 0).all(axis=1) & (abs(rows.sum(axis=1) - 1) <= SUM_TOLERANCE)
     if not good.all():
         row = int(np.flatnonzero(~good)[0])
-        raise RecordError(
-            f"{where}: probabilities[{row}] is no distribution: expected 0 or more, summing to 1"
-        )
+        raise RecordError(f"{where}: probabilities[{row}] is no distribution: expected 0 or more, summing to 1")

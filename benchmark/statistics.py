@@ -1,0 +1,132 @@
+"""How sure a score is: 95 % intervals over test clips and over training seeds.
+
+Every seed is scored on the same clips, so seeds and clips are crossed: a resample draws clips within each class
+(one draw for all seeds) and, independently, seeds. With three seeds that alone is too narrow, for two reasons: the
+deviation among S resampled seeds is sqrt((S-1)/S) of the true one, and three numbers say little about their own
+spread. `mean_error_interval` therefore stretches the percentiles about the mean, to the variance that an analysis of
+variance finds (mean over crossed random effects) and to Student's t with Satterthwaite's degrees of freedom; never
+inwards.
+
+Coverage of the population's error by nominal 95 % intervals, simulated (logistic model with class, clip and seed
+effects; 500 or 5,000 clips, errors of 0.3 to 50 %, 36 settings, 600 to 800 draws each; three seeds):
+
+    seeds that vary        plain percentile bootstrap    stretched
+    not at all             0.98-0.99                     0.98-1.00
+    a little               0.82-0.99                     0.93-0.99
+    more than the clips    0.75-0.92                     0.93-0.94
+
+So three seeds cost width, not honesty: where seeds differ a lot the interval is about 2.5 times the plain one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+LEVEL = 0.95
+REPLICATES = 10_000
+NORMAL_QUANTILE = NormalDist().inv_cdf((1 + LEVEL) / 2)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interval:
+    """From `low` to `high`, fractions in [0, 1]."""
+
+    low: float
+    high: float
+
+    def overlaps(self, other: Interval) -> bool:
+        """Whether the two share a point."""
+        return self.low <= other.high and other.low <= self.high
+
+
+def wilson_interval(wrong: int, clips: int) -> Interval:
+    """The 95 % score interval of a single proportion (Wilson 1927); `clips` is at least 1."""
+    if not 0 <= wrong <= clips or clips < 1:
+        raise ValueError(f"{wrong} of {clips} clips is no proportion")
+    share, z2 = wrong / clips, NORMAL_QUANTILE**2
+    centre = (share + z2 / (2 * clips)) / (1 + z2 / clips)
+    half = math.sqrt(z2 * (share * (1 - share) / clips + z2 / (4 * clips**2))) / (1 + z2 / clips)
+    low = 0.0 if wrong == 0 else centre - half
+    return Interval(low=low, high=1.0 if wrong == clips else centre + half)
+
+
+def mean_error_interval(
+    wrong: np.ndarray, label: np.ndarray, rng: np.random.Generator, replicates: int = REPLICATES
+) -> Interval:
+    """The 95 % interval of the error that new clips and new seeds of the same kind would have on average.
+
+    With one seed it covers the choice of clips alone. Where all clips are right for all seeds, or all wrong, resampling
+    says nothing and it is Wilson's interval for that many clips.
+
+    Args:
+        wrong: whether each seed missed each clip, bool [seeds, clips].
+        label: the class of each clip, int [clips]; resamples keep the number of clips of each class.
+        rng: the only source of chance.
+        replicates: number of resamples.
+    """
+    clips = wrong.shape[1]
+    mean = float(wrong.mean())
+    if mean in (0.0, 1.0):
+        return wilson_interval(round(mean * clips), clips)
+    resampled = resampled_means(wrong, label, rng, replicates)
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    variance, freedom = mean_variance(wrong, label)
+    spread = float(resampled.std())
+    stretch = max(1.0, t_quantile(freedom) / NORMAL_QUANTILE * math.sqrt(variance) / spread) if spread else 1.0
+    return Interval(
+        low=max(0.0, mean - stretch * (mean - float(low))), high=min(1.0, mean + stretch * (float(high) - mean))
+    )
+
+
+def resampled_means(wrong: np.ndarray, label: np.ndarray, rng: np.random.Generator, replicates: int) -> np.ndarray:
+    """Mean errors [replicates] of plain resamples of seeds and, within each class, of clips.
+
+    Clips of one class that the same seeds miss are alike: drawing how many of each kind come up is the same as drawing
+    clips, and needs no array of replicates × clips.
+    """
+    seeds, clips = wrong.shape
+    counts = np.zeros((replicates, seeds))
+    for kind in np.unique(label):
+        patterns, sizes = np.unique(wrong[:, label == kind].T, axis=0, return_counts=True)
+        counts += rng.multinomial(sizes.sum(), sizes / sizes.sum(), size=replicates) @ patterns
+    chosen = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=replicates)
+    return (counts * chosen).sum(axis=1) / (seeds * clips)
+
+
+def mean_variance(wrong: np.ndarray, label: np.ndarray) -> tuple[float, float]:
+    """The variance of the mean error over new seeds and new clips, and its degrees of freedom (Satterthwaite 1946).
+
+    Unbiased for crossed random effects: among seeds + among clips (within classes) - their interaction, which both of
+    them hold; not less than the part of the clips. One seed gives the part of the clips.
+    """
+    seeds, clips = wrong.shape
+    of_clips = of_both = 0.0
+    kinds = np.unique(label)
+    for kind in kinds:
+        x = wrong[:, label == kind].astype(float)
+        if x.shape[1] < 2:
+            continue
+        share = x.shape[1] / clips**2
+        of_clips += share * x.mean(axis=0).var(ddof=1)
+        if seeds > 1:
+            residual = x - x.mean(axis=0) - x.mean(axis=1, keepdims=True) + x.mean()
+            of_both += share * float((residual**2).sum()) / ((seeds - 1) * (x.shape[1] - 1) * seeds)
+    of_seeds = float(wrong.mean(axis=1).var(ddof=1)) / seeds if seeds > 1 else 0.0
+    variance = of_clips + max(0.0, of_seeds - of_both)
+    uncertainty = of_clips**2 / max(1, clips - len(kinds)) + of_seeds**2 / max(1, seeds - 1)
+    return variance, variance**2 / uncertainty if uncertainty else math.inf
+
+
+def t_quantile(freedom: float) -> float:
+    """The 97.5 % quantile of Student's t, for 1 degree of freedom or more, by integrating its density; to 1e-4."""
+    if freedom > 1e6:
+        return NORMAL_QUANTILE
+    x = np.linspace(0, 13, 8_001)
+    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(math.pi * freedom)
+    density = scale * np.exp(-(freedom + 1) / 2 * np.log1p(x**2 / freedom))
+    mass = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(x))])
+    return float(np.interp(LEVEL / 2, mass, x))
