@@ -1,7 +1,7 @@
 """Strict JSON: text to frozen dataclasses and back, with the path to the bad field in every message.
 
 A dataclass is its own schema. A field is a dataclass, `bool`, `tuple[X, ...]` (a JSON list), `dict[str, X]`,
-`Setting` (any finite JSON value), or a number or text annotated with what is allowed:
+`X | None`, `Setting` (any finite JSON value), or a number or text annotated with what is allowed:
 `Annotated[float, Number(0, 1)]`, `Annotated[int, Whole()]`, `Annotated[str, Text()]`.
 Unknown, missing and repeated keys are refused, as are NaN, infinities and unprintable characters.
 """
@@ -14,7 +14,8 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from benchmark.errors import RecordError
 
@@ -150,6 +151,8 @@ def _read(kind: Any, value: object, where: str, path: str) -> Any:
         return value
     if kind is Setting:
         return _read_setting(value, where, path)
+    if get_origin(kind) in (Union, UnionType):
+        return None if value is None else _read(get_args(kind)[0], value, where, path)
     if get_origin(kind) is tuple:
         if not isinstance(value, list | tuple):
             raise _mismatch(where, path, value, "a list")
@@ -193,9 +196,7 @@ def _object(value: object, where: str, path: str) -> dict[str, Any]:
         raise RecordError(f"{where}: {_join(path, repeated)} stands twice: expected every key once")
     for key in value:
         if Text(longest=100).read(key) is None:
-            raise RecordError(
-                f"{where}: {path or 'the record'} has the key {shown(key)}: expected a short name"
-            )
+            raise RecordError(f"{where}: {path or 'the record'} has the key {shown(key)}: expected a short name")
     return value
 
 

@@ -1,0 +1,81 @@
+"""What a row shows, as plain text: the same cells on the page and in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from leaderboard.board import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading and how to fill it; `numeric` cells are set flush right."""
+
+    heading: str
+    cell: Callable[[Row], str]
+    numeric: bool = True
+
+
+def percent(share: float) -> str:
+    """A fraction as a percentage with one decimal, without the sign."""
+    return f"{100 * share:.1f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that suits them."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def count(number: float) -> str:
+    """A count with three digits and a unit: 864 k, 1.81 M."""
+    for unit, name in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if number >= unit:
+            return f"{number / unit:.3g}{name}"
+    return f"{number:.0f}"
+
+
+def tags(row: Row) -> str:
+    """Who vouches for it, what it saw, and the note."""
+    record = row.record
+    words = ["local"] if row.entry.local else ["verified" if record.tags.verified else "self-reported"]
+    words += ["extra data"] if record.tags.extra_data else []
+    words += [f"input {record.input}"]
+    words += [record.tags.note] if record.tags.note else []
+    return ", ".join(words)
+
+
+COLUMNS = (
+    Column("rank", lambda row: "–" if row.rank is None else str(row.rank)),
+    Column("model", lambda row: row.record.model, numeric=False),
+    Column("by", lambda row: row.entry.group or "this machine", numeric=False),
+    Column(
+        "test error % (95 %)",
+        lambda row: f"{percent(row.test_error)} ({percent(row.interval.low)}–{percent(row.interval.high)})",
+    ),
+    Column("valid %", lambda row: percent(row.valid_error)),
+    Column("train %", lambda row: percent(row.train_error)),
+    Column("path %", lambda row: percent(row.error_path)),
+    Column("speed %", lambda row: percent(row.error_speed)),
+    Column("seeds", lambda row: str(len(row.record.seeds))),
+    Column("parameters", lambda row: count(row.record.parameters)),
+    Column("GFLOPs/clip", lambda row: f"{row.record.flops_per_clip / 1e9:.3g}"),
+    Column("training", lambda row: duration(row.wall_time_s)),
+    Column("clips/s", lambda row: f"{row.training_clips_per_s:,.0f}"),
+    Column("device", lambda row: row.record.environment.device, numeric=False),
+    Column("tags", tags, numeric=False),
+)
+
+LEGEND = (
+    "Errors are means over seeds, of all clips of the split (train: of the clips that were scored), at the epoch chosen"
+    " on valid. *path* and *speed*: share of test clips whose path or speed type is wrong (rotation counts as a type of"
+    " its own). *GFLOPs/clip*: one forward pass. *training*: one seed, from start to scores. *clips/s*: in training."
+    " *tags*: whether the maintainers ran or scored it themselves (verified), what the model sees, other data used."
+)
+
+
+def cells(rows: Sequence[Row]) -> list[list[str]]:
+    """The text of every cell, row by row."""
+    return [[column.cell(row) for column in COLUMNS] for row in rows]

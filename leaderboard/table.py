@@ -1,0 +1,69 @@
+"""`bench table`: reads the board's folder, checks it, writes its README.md and leaderboard.csv, returns what to print.
+
+A command calls `main` lazily and prints what it returns; errors are `DynamicsError` and `OSError`:
+
+    from leaderboard.table import main
+    click.echo(main(Path("leaderboard"), runs, check))
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from dynamics_gen.files import write_whole
+from leaderboard.board import make_boards
+from leaderboard.entries import read_entries, read_runs
+from leaderboard.errors import BoardError
+from leaderboard.markdown import page
+from leaderboard.reference import read_references
+from leaderboard.spreadsheet import sheet
+from leaderboard.terminal import screen
+
+
+def main(root: Path, runs: Path | None, check: bool) -> str:
+    """Does what `bench table [--runs DIR] [--check]` does.
+
+    Args:
+        root: the board's folder, with `entries/` and `reference/`: `leaderboard` in a checkout.
+        runs: a folder of local runs to print among the entries; they are not written to the table.
+        check: write nothing, and fail if the table is not what the records say.
+
+    Returns:
+        What to print: with boxes and colour, cut to the window, if stdout is a terminal; else plain and whole.
+
+    Raises:
+        RecordError: an entry or a reference file is malformed, altered or contradicts itself.
+        BoardError: `root` or `runs` is missing, entries disagree, or the table is stale.
+        OSError: a file cannot be read or written.
+    """
+    entries, references = read_entries(root), read_references(root)
+    boards = make_boards(entries)
+    files = {root / "README.md": page(boards, references), root / "leaderboard.csv": sheet(boards, references)}
+    for path, text in files.items():
+        if check:
+            _compare(path, text)
+        else:
+            write_whole(path, text.encode("utf-8"))
+    if runs is not None:
+        boards = make_boards(entries + read_runs(runs))
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else None
+    return screen(boards, references, width=width, colour=terminal)
+
+
+def _compare(path: Path, expected: str) -> None:
+    try:
+        found = path.read_bytes().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        raise BoardError(f"{path} is missing: run `bench table` and commit it") from None
+    if found == expected:
+        return
+    pairs = zip(found.splitlines(), expected.splitlines(), strict=False)
+    same = next(
+        (i for i, (a, b) in enumerate(pairs) if a != b), min(len(found.splitlines()), len(expected.splitlines()))
+    )
+    raise BoardError(
+        f"{path} is not what the records say, from line {same + 1} on: run `bench table` and commit what it writes"
+    )
