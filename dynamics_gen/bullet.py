@@ -6,19 +6,38 @@ only when a world is reset (bulletphysics issues 2086, 2216, 3319), so worlds ar
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
+import sys
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 import numpy as np
-import pybullet
 from jaxtyping import Float32, Float64, UInt8
 
 from dynamics_gen.shapes import Mesh
+
+
+@contextlib.contextmanager
+def _muted() -> Iterator[None]:
+    """Sends standard error nowhere: on import, PyBullet's C code prints there when it was built."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+with _muted():
+    import pybullet
 
 GRAVITY = 10.0
 """Along every rail of a falling world, rail units / s²."""

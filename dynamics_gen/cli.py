@@ -1,0 +1,162 @@
+"""The command `dynamics-gen`: parses, calls the library, prints. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dynamics_gen import config as configs
+from dynamics_gen.console import Failure, Group, Meter
+from dynamics_gen.errors import ShardError
+from dynamics_gen.version import __version__
+
+_EXISTING = click.Path(path_type=Path)
+_SPLITS = (*configs.SPLITS, "all")
+
+
+@click.group(cls=Group, invoke_without_command=True)
+@click.option("--split", metavar="NAME", help=f"What to build: {', '.join(_SPLITS)}.")
+@click.option("--size", default="full", show_default=True, help=f"Clips per class: {', '.join(configs.SIZES)}.")
+@click.option("--per-class", type=int, help="Clips per class, instead of those of --size.")
+@click.option("--release", default="standard", show_default=True, help=f"One of {', '.join(configs.RELEASES)}.")
+@click.option("--seed", default=0, show_default=True, help="Another seed is another dataset.")
+@click.option("--image-size", default=64, show_default=True, help="Height and width of a frame, pixels.")
+@click.option("--frames", default=32, show_default=True, help="Frames a clip.")
+@click.option("--fps", default=16, show_default=True, help="Frames a second.")
+@click.option("--shard-size", default=1_000, show_default=True, help="Clips a file.")
+@click.option("--codec", default="zstd", show_default=True, help="Compression: zstd, or gzip for readers without it.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; as many as there are cores unless given.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder that gets a folder for the split  [default: data/dynamics, or data/dynamics-SIZE].",
+)
+@click.version_option(__version__, prog_name="dynamics-gen")
+@click.pass_context
+def main(
+    context: click.Context,
+    split: str | None,
+    size: str,
+    per_class: int | None,
+    release: str,
+    out: Path | None,
+    workers: int | None,
+    **settings: int | str,
+) -> None:
+    """Builds the splits of Dynamics, and looks after them.
+
+    A build that was interrupted goes on where it was: give the same command again.
+
+    \b
+    Examples:
+        dynamics-gen --split train
+        dynamics-gen --split all --size mini
+        dynamics-gen verify data/dynamics/train
+    """
+    if context.invoked_subcommand is not None:
+        if split is not None:
+            raise click.UsageError(f"--split builds and {context.invoked_subcommand} does not: give one of the two")
+        return
+    if split is None:
+        raise click.UsageError("nothing to do: give --split train, valid, test or all, or a command (see --help)")
+    if split not in _SPLITS:
+        raise configs.UnknownNameError("split", split, _SPLITS)
+    wanted = [
+        configs.BuildConfig(
+            release=configs.release_named(release),
+            split=name,
+            per_class=configs.clips_per_class(size, name) if per_class is None else per_class,
+            **settings,  # type: ignore[arg-type]
+        )
+        for name in (configs.SPLITS if split == "all" else (split,))
+    ]
+    root = out or Path("data") / configs.directory_name(release, size)
+    for config in wanted:
+        _build(config, root / config.split, workers)
+
+
+def _build(config: configs.BuildConfig, directory: Path, workers: int | None) -> None:
+    from dynamics_gen.generate import build_split
+
+    rates = {"clips": 1, "frames": config.frames}
+    try:
+        with Meter(config.split, config.clips, rates) as meter:
+            manifest = build_split(config, directory, workers, progress=meter.advance)
+    except KeyboardInterrupt:
+        raise Failure(
+            f"stopped; finished shards are kept in {directory}: the same command goes on from there"
+        ) from None
+    click.echo(f"{directory}: {manifest.clips:,} clips in {len(manifest.shards)} shards")
+    click.echo(f"fingerprint {manifest.fingerprint}")
+
+
+@main.command()
+@click.argument("directory", type=_EXISTING)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; as many as there are cores unless given.")
+def verify(directory: Path, workers: int | None) -> None:
+    """Checks every file of a split against its manifest and decodes every clip.
+
+    \b
+    Example:
+        dynamics-gen verify data/dynamics/train
+    """
+    from dynamics_gen.manifest import read_manifest
+    from dynamics_gen.verify import verify as check
+
+    manifest = read_manifest(directory)
+    with Meter("verify", manifest.clips, {"clips": 1}) as meter:
+        problems = check(directory, workers=workers, progress=meter.advance)
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems:
+        raise ShardError(f"{directory} has {len(problems)} problem{'s' * (len(problems) > 1)}; build it anew")
+    click.echo(f"{directory}: {manifest.clips:,} clips, all as the manifest says")
+
+
+@main.command()
+@click.argument("directory", type=_EXISTING)
+def info(directory: Path) -> None:
+    """Says what a split is: sizes, settings, columns, fingerprint.
+
+    \b
+    Example:
+        dynamics-gen info data/dynamics/train
+    """
+    from dynamics_gen.manifest import read_manifest
+
+    manifest = read_manifest(directory)
+    frames, height, width, _ = manifest.video_shape
+    stored = sum(shard.bytes for shard in manifest.shards)
+    raw = manifest.clips * frames * height * width * 3
+    facts = {
+        "release": manifest.release,
+        "split": manifest.split,
+        "seed": manifest.seed,
+        "clips": f"{manifest.clips:,} of {len(manifest.classes)} classes",
+        "video": f"{frames} frames of {height}×{width} RGB at {manifest.content.get('fps', '?')} frames/s",
+        "files": f"{len(manifest.shards)} shards, {stored / 1e6:,.1f} MB ({raw / stored:.0f}:1, {manifest.codec})",
+        "fingerprint": manifest.fingerprint,
+        "made by": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
+    }
+    for name, fact in facts.items():
+        click.echo(f"{name:12} {fact}")
+    click.echo(f"{'columns':12} {', '.join(manifest.columns)}")
+
+
+@main.command()
+@click.argument("directory", type=_EXISTING)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the pictures  [default: DIRECTORY/preview].")
+@click.option("--format", "image_format", type=click.Choice(["gif", "webp"]), default="gif", show_default=True)
+def preview(directory: Path, out: Path | None, image_format: str) -> None:
+    """Draws a contact sheet (PNG) and an animation of each class.
+
+    \b
+    Example:
+        dynamics-gen preview data/dynamics/train
+    """
+    import dynamics_gen
+    from dynamics_gen.preview import write_previews
+
+    for path in write_previews(dynamics_gen.open(directory), out or directory / "preview", image_format):
+        click.echo(path)
