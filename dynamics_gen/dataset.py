@@ -6,7 +6,7 @@ import operator
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -66,7 +66,7 @@ class ClipDataset:
     def __len__(self) -> int:
         return self.manifest.clips
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
         """One clip: `video` (uint8, [T, H, W, 3]), `label`, `path`, `speed` and `clip_id`.
 
         Raises:
@@ -143,7 +143,7 @@ class ClipDataset:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_files": {}}
 
-    def _number(self, index: int) -> int:
+    def _number(self, index: SupportsIndex) -> int:
         clip = operator.index(index)
         if not -len(self) <= clip < len(self):
             raise IndexError(f"clip {clip} is out of range: {self.directory} has {len(self)} clips")

@@ -25,6 +25,10 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         _sync(temporary)
         temporary.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):
+            error.filename = str(path)  # a full disk, for one, does not say where
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     _sync(path.parent)

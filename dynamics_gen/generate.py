@@ -26,7 +26,7 @@ from dynamics_gen.shards import Report, ShardResult, check_shard, write_shard
 ClipSource = Callable[[BuildConfig, Sequence[int]], Iterator[Clip]]
 """Makes clips in the order of the indices; picklable by name."""
 
-BYTES_A_CLIP = 12_000
+BYTES_A_CLIP = 20_000
 """What a clip of 32 frames of 64×64 takes on disk, at most about; larger ones in proportion."""
 
 _LOCK = ".lock"

@@ -152,28 +152,34 @@ def clip_digests(video_hashes: Iterable[bytes], small: Mapping[str, np.ndarray])
 
 def _stack(name: str, values: list) -> np.ndarray:
     """One column from one value a clip: text, whole numbers, floats, or arrays of one type and shape."""
-    kinds = {_kind(value) for value in values}
+    kinds = {_kind(name, kind) for kind in set(map(type, values))}
+    if kinds == {"array"}:
+        kinds = {value.dtype for value in values}
     if len(kinds) > 1:
         raise ValueError(f"column {name} mixes {' and '.join(sorted(map(str, kinds)))}")
-    (dtype,) = kinds
-    if dtype == TEXT:
-        encoded = [value.encode("ascii") for value in values]
-        if max(map(len, encoded)) > TEXT.itemsize:
+    (kind,) = kinds
+    if isinstance(kind, np.dtype):
+        if kind.kind not in "biuf":
+            raise ValueError(f"column {name} holds arrays of {kind}: expected numbers")
+        return np.ascontiguousarray(np.stack(values), kind.newbyteorder("<"))
+    if kind == "text":
+        if max(map(len, values)) > TEXT.itemsize:
             raise ValueError(f"column {name} holds a text longer than {TEXT.itemsize} characters")
-        return np.array(encoded, TEXT)
-    if isinstance(values[0], np.ndarray):
-        return np.ascontiguousarray(np.stack(values).astype(dtype))
-    return np.array(values, dtype)
+        return np.array([value.encode("ascii") for value in values], TEXT)
+    return np.array(values, "<f8" if kind == "float" else "<i8")
 
 
-def _kind(value: object) -> np.dtype:
-    """The type that a value is stored as."""
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        return value.dtype.newbyteorder("<")
-    if isinstance(value, str):
-        return TEXT
-    if isinstance(value, int | np.integer | np.bool_):
-        return np.dtype("<i8")
-    if isinstance(value, float | np.floating):
-        return np.dtype("<f8")
-    raise ValueError(f"a parameter is of type {type(value).__name__}: expected a number, a text or an array")
+def _kind(name: str, kind: type) -> str:
+    """What values of a Python type are stored as."""
+    for stored, kinds in _KINDS.items():
+        if issubclass(kind, kinds):
+            return stored
+    raise ValueError(f"column {name} holds a {kind.__name__}: expected a number, a text or an array")
+
+
+_KINDS = {
+    "array": np.ndarray,
+    "text": str,
+    "integer": (int, np.integer, np.bool_),
+    "float": (float, np.floating),
+}

@@ -23,7 +23,7 @@ Task = Callable[[Item, Callable[[int], None]], Result]
 """Makes one item, reporting units of progress; picklable by name."""
 
 _STOP_S = 5.0
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_ONE_THREAD: dict[str, str] = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def available_cores() -> int:
@@ -132,8 +132,8 @@ class _Worker:
         else:
             cause, advice = f"ended with exit code {code}", "its own message is above"
         return (
-            f"{who} {cause} while it made {name(self.item)}: {advice}; "
-            "finished shards are kept, the same command goes on from them"
+            f"{who} {cause} while at work on {name(self.item)}: {advice}; "
+            "run the same command again, what is finished is kept"
         )
 
 

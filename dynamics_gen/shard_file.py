@@ -7,6 +7,7 @@ all of that is refused before a byte is decoded.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,7 +131,10 @@ class ShardFile:
         for name in sorted(expected):
             self._dataset(name)
         with self._reading("its names"):
-            names = set(self._file) | {f"parameters/{name}" for name in self._file["parameters"]}
+            self._require_own("parameters")
+            parameters = self._file["parameters"]
+            assert isinstance(parameters, h5py.Group)
+            names = set(self._file) | {f"parameters/{name}" for name in parameters}
         if names - {"parameters"} != expected:
             surplus = ", ".join(sorted(names - {"parameters"} - expected))
             raise ShardError(f"{self.path} holds datasets that no shard has ({surplus}): {_REMEDY}")
@@ -146,11 +150,9 @@ class ShardFile:
         column = DIGEST_COLUMN if name == DIGEST else self.header.columns.get(name)
         if column is None:
             raise ShardError(f"{self.path} has no column {name!r}: it has {', '.join(self.header.columns)}")
-        parts = name.split("/")
-        for depth in range(1, len(parts) + 1):
-            partial = "/".join(parts[:depth])
-            if self._file.id.links.get_info(partial.encode()).type != h5py.h5l.TYPE_HARD:
-                raise ShardError(f"{self.path}: {partial!r} is a link to somewhere else, which is not followed")
+        if "/" in name:
+            self._require_own(name.split("/")[0])
+        self._require_own(name)
         dataset = self._file[name]
         if not isinstance(dataset, h5py.Dataset):
             raise ShardError(f"{self.path}: {name!r} is not a dataset: {_REMEDY}")
@@ -167,6 +169,14 @@ class ShardFile:
         if filters != filter_pipeline(name, self.header.codec):
             raise ShardError(f"{self.path}: {name!r} is not stored with {self.header.codec} and checksums: {_REMEDY}")
         return dataset
+
+    def _require_own(self, name: str) -> None:
+        """Refuses a name that is not there, or that HDF5 would look up somewhere else."""
+        link = self._file.get(name, getlink=True)
+        if link is None:
+            raise ShardError(f"{self.path} has no {name!r}, which every shard has: {_REMEDY}")
+        if not isinstance(link, h5py.HardLink):
+            raise ShardError(f"{self.path}: {name!r} is a link to somewhere else, which is not followed")
 
     @contextlib.contextmanager
     def _reading(self, what: str) -> Iterator[None]:
@@ -188,18 +198,16 @@ def header_difference(found: ShardHeader, wanted: ShardHeader) -> str:
 
 
 def _flat(header: ShardHeader) -> dict[str, object]:
-    flat: dict[str, object] = {
-        name: getattr(header, name)
-        for name in ("format_version", "generator_version", "pybullet_version", "release", "split", "seed", "codec")
-    }
-    flat["clips"] = f"{header.first_clip} to {header.first_clip + header.clips - 1}"
+    """A header's entries by name; what it says itself goes before what its content repeats."""
+    flat: dict[str, object] = {}
     for name, value in header.content.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}.{key}": inner for key, inner in value.items() if name != "release" or key != "name"}
-        else:
-            flat[name] = value
-    flat["classes"] = header.classes
+        flat |= {f"{name}.{key}": inner for key, inner in value.items()} if isinstance(value, dict) else {name: value}
     flat |= {f"column {name}": column for name, column in header.columns.items()}
+    for field in dataclasses.fields(header):
+        if field.name not in ("content", "columns", "first_clip"):
+            flat[field.name] = getattr(header, field.name)
+    flat["clips"] = f"{header.first_clip} to {header.first_clip + header.clips - 1}"
+    flat.pop("release.name", None)
     return flat
 
 

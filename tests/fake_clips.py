@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +16,16 @@ from dynamics_gen.clip import Clip
 from dynamics_gen.config import BuildConfig
 
 
+def small_config(**changes: Any) -> BuildConfig:
+    """30 clips of 4 frames of 16×16 in 4 shards, the last of which is shorter."""
+    settings: dict[str, Any] = {"split": "train", "per_class": 3, "image_size": 16, "frames": 4, "shard_size": 8}
+    return BuildConfig(**settings | changes)
+
+
 def fake_clip(config: BuildConfig, index: int) -> Clip:
     """A clip that depends on the configuration and the index alone."""
     rng = np.random.default_rng([config.seed, len(config.split), index])
-    label = (index * 7 + config.seed) % len(CLASSES)
+    label = (index * 7) % len(CLASSES)
     path, speed = factors(label)
     frames, side = config.frames, config.image_size
     video = np.broadcast_to(rng.integers(0, 256, (side, side, 3), np.uint8), (frames, side, side, 3)).copy()
@@ -62,10 +69,10 @@ def slow_clips(config: BuildConfig, indices: Sequence[int]) -> Iterator[Clip]:
         yield clip
 
 
-def suicidal_clips(config: BuildConfig, indices: Sequence[int]) -> Iterator[Clip]:
-    """The same clips, but whoever makes clip 25 is killed, as by a system short of memory."""
+def killed_clips(config: BuildConfig, indices: Sequence[int]) -> Iterator[Clip]:
+    """The same clips, but whoever makes clip 20 is killed, as when memory runs out."""
     for index in indices:
-        if index == 25:
+        if index == 20:
             os.kill(os.getpid(), signal.SIGKILL)
         yield fake_clip(config, index)
 

@@ -1,0 +1,42 @@
+"""Data that several test files share: small, built once a session, from fake clips or from the renderer."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from fake_clips import fake_clips, small_config
+
+from dynamics_gen.config import SPLITS, BuildConfig, clips_per_class, directory_name
+from dynamics_gen.generate import build_split
+
+
+@pytest.fixture(scope="session")
+def fake_split(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished split of 30 fake clips in 4 shards. Read it, never change it."""
+    directory = tmp_path_factory.mktemp("fake") / "train"
+    build_split(small_config(), directory, workers=1, source=fake_clips)
+    return directory
+
+
+@pytest.fixture
+def own_split(fake_split: Path, tmp_path: Path) -> Path:
+    """A copy of `fake_split` to damage."""
+    return Path(shutil.copytree(fake_split, tmp_path / "own" / "train"))
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the release at size tiny, rendered: `dynamics-tiny/{train,valid,test}`. Never change it."""
+    data = tmp_path_factory.mktemp("data")
+    for split in SPLITS:
+        config = BuildConfig(split=split, per_class=clips_per_class("tiny", split), shard_size=40)
+        build_split(config, data / directory_name(size="tiny") / split, workers=2)
+    return data
+
+
+@pytest.fixture(scope="session")
+def tiny_split(tiny_data: Path) -> Path:
+    """The training split of `tiny_data`: 100 rendered clips in 3 shards. Never change it."""
+    return tiny_data / "dynamics-tiny" / "train"
