@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from dynamics_gen.files import write_whole
 
 FORMAT_VERSION = 1
 
-_DAMAGE = (RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
+_DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
 """What reading a file raises that is not a checkpoint."""
 
 
@@ -121,11 +122,15 @@ def load_checkpoint(path: Path, configuration: Mapping[str, object]) -> Checkpoi
 
     Raises:
         TrainingError: the file is damaged, or belongs to another configuration.
+        OSError: the file cannot be read.
     """
     if not path.exists():
         return None
+    data = path.read_bytes()
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a strange file it says that it is strange; so shall we
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         if content.pop("format_version") != FORMAT_VERSION:
             raise ValueError("another version of the benchmark wrote it")
         content["configuration"] = json.loads(content["configuration"])

@@ -132,12 +132,11 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
         )
     }
     options = Options(training=training, **wishes)
-    for one in unique:  # a mistake in the last is told before the first is trained
-        make_plan(one, options)
+    plans = [make_plan(one, options) for one in unique]  # a mistake in the last is told before the first is trained
     failed = []
-    for one in unique:
+    for one, plan in zip(unique, plans, strict=True):
         try:
-            result = run_model(one, options, say=lambda line: click.echo(line, err=True))
+            result = run_model(plan, options, say=lambda line: click.echo(line, err=True))
         except StoppedError:
             raise
         except (DynamicsError, OSError) as error:

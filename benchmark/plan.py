@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,7 @@ class Plan:
     def learner(self, seed: int, shape: tuple[int, int, int, int]) -> Classification:
         """A fresh learner; torch's generator is seeded first, so its weights are a function of the seed."""
         torch.manual_seed(seed)
+        logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it repeats the precision
         fabric = Fabric(accelerator=self.device.type, devices=1, precision=self.training.precision)  # type: ignore[arg-type]
         network = self.model.module.build(self.config, shape, len(CLASSES))
         return Classification(network, self.training, fabric)
@@ -121,10 +123,12 @@ def build_missing(dataset: Path, options: Options, say: Callable[[str], None]) -
         config = BuildConfig(release=release, split=split, per_class=clips_per_class(options.size, split))
         workers = options.workers or available_cores()
         seconds = config.clips / (CLIPS_BUILT_PER_S * min(workers, config.shards))
-        say(f"{dataset / split} is not there: building its {config.clips:,} clips, about {_duration(seconds)}")
+        say(f"{dataset / split} is not there: building its {config.clips:,} clips, in {_duration(seconds)}")
         with Meter(f"build {split}", config.clips, {"clips": 1, "frames": config.frames}) as meter:
             build_split(config, dataset / split, workers=workers, progress=meter.advance)
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+    if seconds < 10:
+        return "a few seconds"
+    return f"about {seconds:.0f} s" if seconds < 120 else f"about {seconds / 60:.0f} minutes"

@@ -18,9 +18,8 @@ from benchmark import evaluate, machine, plots, predictions, record
 from benchmark.checkpoint import Checkpoint, first_difference
 from benchmark.choice import Choice, Splits, write_choice
 from benchmark.data import ClipDataset, Clips
-from benchmark.errors import TrainingError
-from benchmark.plan import Options, Plan, build_missing, make_plan
-from benchmark.spec import Description
+from benchmark.errors import StoppedError, TrainingError
+from benchmark.plan import Options, Plan, build_missing
 from benchmark.train import Event, fit
 from dynamics_gen.classes import CLASSES
 from dynamics_gen.config import directory_name
@@ -29,11 +28,11 @@ from dynamics_gen.errors import ConfigError
 from dynamics_gen.files import write_whole
 
 
-def run_model(description: Description, options: Options, say: Callable[[str], None]) -> record.Record:
+def run_model(planned: Plan, options: Options, say: Callable[[str], None]) -> record.Record:
     """Trains, chooses, tests and records a model; what it writes is in `folder.RunFolder`.
 
     Args:
-        description: the model.
+        planned: the model and everything resolved for it.
         options: what the user asked for.
         say: told, a line at a time, what happens.
 
@@ -41,7 +40,6 @@ def run_model(description: Description, options: Options, say: Callable[[str], N
         DynamicsError: whatever a user can cause; see the text.
         OSError: a folder is missing, unwritable or full.
     """
-    planned = make_plan(description, options)
     folder = planned.folder
     with folder.locked():
         if options.overwrite:
@@ -51,11 +49,14 @@ def run_model(description: Description, options: Options, say: Callable[[str], N
                 f"{folder.path} holds an earlier run: use --resume to go on with it (or to add seeds), "
                 "--overwrite to start again, or --runs for another folder"
             )
-        dataset = options.data / directory_name(options.release, options.size)
-        build_missing(dataset, options, say)
-        if planned.device.type == "cpu":
-            machine.keep_freed_memory()
-        return _run(planned, options, Splits(dataset, dynamics_gen.open), say)
+        try:
+            dataset = options.data / directory_name(options.release, options.size)
+            build_missing(dataset, options, say)
+            if planned.device.type == "cpu":
+                machine.keep_freed_memory()
+            return _run(planned, options, Splits(dataset, dynamics_gen.open), say)
+        except KeyboardInterrupt:
+            raise StoppedError("stopped: what was finished is kept; the same command with --resume goes on") from None
 
 
 def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], None]) -> record.Record:
@@ -185,8 +186,9 @@ def _finished(planned: Plan, options: Options, opened: Mapping[str, ClipDataset]
     if len(there.seeds) < options.seeds:
         return None
     for seed in range(options.seeds):
-        old = json.loads(planned.folder.configuration(seed).read_text("utf-8"))
-        if first_difference(old, _plain(planned.configuration(seed, opened))):
+        path = planned.folder.configuration(seed)
+        now = _plain(planned.configuration(seed, opened))
+        if not path.exists() or first_difference(json.loads(path.read_text("utf-8")), now):
             return None  # training says which field differs
     return there
 

@@ -1,0 +1,132 @@
+"""Splits as batches: the order, the device, what is kept and what is read ahead."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from moving_squares import MemorySplit
+
+from benchmark import data, inputs
+from benchmark.data import Clips, sequential, shuffled, symmetries
+
+CPU = torch.device("cpu")
+
+
+@given(st.integers(1, 200), st.integers(1, 50), st.integers(0, 10), st.integers(1, 20))
+def test_epoch_shows_every_clip_at_most_once(clips: int, size: int, seed: int, epoch: int) -> None:
+    """Whole batches, no clip twice, fewer left out than one batch has."""
+    order = shuffled(clips, size, seed, epoch)
+    seen = np.concatenate(order)
+    assert len(set(seen.tolist())) == len(seen) > clips - min(size, clips)
+    assert {len(rows) for rows in order} == {min(size, clips)}
+
+
+def test_order_is_a_function_of_seed_and_epoch() -> None:
+    """The same again for the same; another one for another seed or epoch."""
+    first = np.concatenate(shuffled(100, 10, seed=1, epoch=2))
+    assert np.array_equal(first, np.concatenate(shuffled(100, 10, seed=1, epoch=2)))
+    assert not np.array_equal(first, np.concatenate(shuffled(100, 10, seed=1, epoch=3)))
+    assert not np.array_equal(first, np.concatenate(shuffled(100, 10, seed=2, epoch=2)))
+    assert not np.array_equal(first, np.arange(100))
+
+
+def test_sequential_order_is_the_splits_own() -> None:
+    """Every clip, in order, the last batch as short as it must be."""
+    order = sequential(25, 10)
+    assert [len(rows) for rows in order] == [10, 10, 5]
+    assert np.array_equal(np.concatenate(order), np.arange(25))
+
+
+def test_symmetries_are_uniform_and_drawn_anew_each_step() -> None:
+    """All eight, about equally often; a function of (seed, epoch, step)."""
+    order = sequential(8_000, 1_000)
+    drawn = symmetries(order, seed=0, epoch=1)
+    counts = Counter(torch.cat(drawn).tolist())
+    assert set(counts) == set(range(8))
+    assert max(counts.values()) < 1_150  # 1,000 expected, deviation 30
+    assert not torch.equal(drawn[0], drawn[1])
+    assert torch.equal(drawn[3], symmetries(order, seed=0, epoch=1)[3])
+    assert not torch.equal(drawn[3], symmetries(order, seed=0, epoch=2)[3])
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_batch_holds_the_clips_asked_for(resident: bool) -> None:
+    """Clips and labels of the rows of the order, in the model's form."""
+    split = MemorySplit(30)
+    clips = Clips(split, CPU, "rgb", resident)
+    order = [np.array([3, 29, 0]), np.array([7])]
+    for rows, batch in zip(order, clips.batches(order), strict=True):
+        assert batch.labels.tolist() == split.labels[rows].tolist()
+        videos = torch.from_numpy(split.videos[rows])
+        assert torch.equal(batch.clips, inputs.prepare(videos, "rgb", *inputs.statistics(videos)))
+
+
+def test_streamed_and_resident_splits_give_the_same_bits() -> None:
+    """Where the clips are kept changes nothing, epoch after epoch, turned or not."""
+    split = MemorySplit(50)
+    kept, streamed = Clips(split, CPU, "rgb", True), Clips(split, CPU, "rgb", False)
+    for epoch in (1, 2):
+        order = shuffled(50, 8, 0, epoch)
+        turns = symmetries(order, 0, epoch)
+        for one, other in zip(kept.batches(order, turns), streamed.batches(order, turns), strict=True):
+            assert torch.equal(one.clips, other.clips)
+            assert torch.equal(one.labels, other.labels)
+
+
+def test_resident_split_is_read_once() -> None:
+    """Epochs after the first touch no file."""
+    split = MemorySplit(300)
+    clips = Clips(split, CPU, "rgb", True)
+    reads = split.reads
+    for epoch in range(3):
+        list(clips.batches(shuffled(300, 32, 0, epoch)))
+    assert split.reads == reads == 2  # blocks of 256
+
+
+def test_split_that_does_not_fit_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A split is kept only where it leaves the device room."""
+    split = MemorySplit(20)
+    monkeypatch.setattr(data, "free_memory", lambda device: int(split.videos.nbytes / data.SHARE_OF_MEMORY) + 1)
+    assert Clips(split, CPU, "rgb").resident
+    monkeypatch.setattr(data, "free_memory", lambda device: int(split.videos.nbytes / data.SHARE_OF_MEMORY) - 1)
+    assert not Clips(split, CPU, "rgb").resident
+
+
+def test_streaming_reads_ahead_but_not_far() -> None:
+    """While one batch is used the next ones are read; memory stays bounded."""
+    split = MemorySplit(100)
+    batches = Clips(split, CPU, "rgb", False).batches(sequential(100, 5))
+    next(batches)
+    for thread in threading.enumerate():
+        if thread.name.startswith("clips"):
+            break
+    else:
+        pytest.fail("no thread reads ahead")
+    list(zip(range(3), batches, strict=False))
+    assert split.reads <= 4 + data.BATCHES_AHEAD + 1
+    batches.close()  # type: ignore[attr-defined]
+
+
+def test_streaming_that_is_left_early_leaves_no_thread() -> None:
+    """A run that ends in the middle of an epoch ends."""
+    batches = Clips(MemorySplit(100), CPU, "rgb", False).batches(sequential(100, 5))
+    next(batches)
+    batches.close()  # type: ignore[attr-defined]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("clips")]
+
+
+def test_error_of_the_reader_reaches_the_trainer() -> None:
+    """A damaged shard is not swallowed by the background."""
+
+    class Damaged(MemorySplit):
+        def read_videos(self, indices: object, out: np.ndarray | None = None) -> np.ndarray:
+            raise ValueError("flipped bytes")
+
+    with pytest.raises(ValueError, match="flipped bytes"):
+        list(Clips(Damaged(20), CPU, "rgb", False).batches(sequential(20, 5)))

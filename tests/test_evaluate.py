@@ -1,0 +1,96 @@
+"""The chosen weights and what they score, against scikit-learn and closed forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from moving_squares import MemorySplit
+from sklearn.metrics import accuracy_score, confusion_matrix
+from torch import nn
+
+from benchmark import evaluate
+from benchmark.checkpoint import Checkpoint
+from benchmark.classification import Classification
+from benchmark.data import Clips
+from benchmark.errors import TrainingError
+from benchmark.recipe import Training
+from dynamics_gen.classes import factors
+
+
+def learner() -> Classification:
+    """A linear classifier of clips of 8 frames of 16×16."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 16 * 16, 10))
+    return Classification(network, Training(), Fabric(accelerator="cpu", devices=1, precision="32-true"))
+
+
+def test_scores_are_those_of_scikit_learn() -> None:
+    """Error, error by factor and confusion matrix, from the predictions of a network."""
+    clips = Clips(MemorySplit(37), torch.device("cpu"), "rgb")
+    said = evaluate.predict(learner(), clips, batch_size=8)
+    predicted = said.probabilities.argmax(1)
+    scores = said.scores()
+    assert np.array_equal(scores.confusion, confusion_matrix(said.label, predicted, labels=range(10)))
+    assert scores.error == pytest.approx(1 - accuracy_score(said.label, predicted))
+    for factor, error in enumerate((scores.error_path, scores.error_speed)):
+        true, guessed = ([factors(int(one))[factor] for one in labels] for labels in (said.label, predicted))
+        assert error == pytest.approx(1 - accuracy_score(true, guessed))
+    assert 0.5 < scores.error < 1  # an untrained network: neither all right nor all wrong
+
+
+def test_predictions_name_their_clips() -> None:
+    """In the split's order, up to as many as asked for."""
+    split = MemorySplit(37)
+    said = evaluate.predict(learner(), Clips(split, torch.device("cpu"), "rgb"), batch_size=8, most=20)
+    assert [name.decode() for name in said.clip_id] == split.clip_ids[:20]
+    assert np.array_equal(said.label, split.labels[:20])
+    np.testing.assert_allclose(said.probabilities.sum(1), 1, rtol=1e-5)
+
+
+def test_batch_size_does_not_change_what_is_said() -> None:
+    """Scores are of clips, not of batches."""
+    clips = Clips(MemorySplit(37), torch.device("cpu"), "rgb")
+    one, other = (evaluate.predict(learner(), clips, size) for size in (37, 5))
+    np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
+
+
+def test_chosen_weights_read_back(tmp_path: Path) -> None:
+    """Several modules in one file, exactly."""
+    modules: dict[str, nn.Module] = {"encoder": nn.Linear(3, 4), "head": nn.BatchNorm1d(4)}
+    state = Checkpoint(configuration={})
+    state.choose(1, 0.5, modules)
+    content = evaluate.save_weights(state, tmp_path / "chosen.safetensors")
+    assert (tmp_path / "chosen.safetensors").read_bytes() == content
+    others: dict[str, nn.Module] = {"encoder": nn.Linear(3, 4), "head": nn.BatchNorm1d(4)}
+    evaluate.load_weights(others, tmp_path / "chosen.safetensors")
+    for name in modules:
+        for one, other in zip(modules[name].state_dict().values(), others[name].state_dict().values(), strict=True):
+            assert torch.equal(one, other)
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    """Another network, or a file cut short."""
+    path = tmp_path / "chosen.safetensors"
+    state = Checkpoint(configuration={})
+    state.choose(1, 0.5, {"net": nn.Linear(3, 4)})
+    content = evaluate.save_weights(state, path)
+    with pytest.raises(TrainingError, match="does not hold the weights of this model"):
+        evaluate.load_weights({"net": nn.Linear(3, 5)}, path)
+    path.write_bytes(content[:-5])
+    with pytest.raises(TrainingError, match="does not hold the weights of this model"):
+        evaluate.load_weights({"net": nn.Linear(3, 4)}, path)
+
+
+def test_cost_of_a_convolution_has_its_closed_form() -> None:
+    """Two operations a multiply-add: outputs × kernel × channels; the mode of the network is left alone."""
+    network = nn.Sequential(nn.Conv3d(3, 5, (3, 1, 1), stride=(2, 1, 1), bias=False), nn.Dropout())
+    frames = (8 - 3) // 2 + 1
+    assert evaluate.flops_per_clip(network, (8, 3, 16, 16)) == 2 * 5 * frames * 16 * 16 * 3 * 3
+    assert evaluate.parameters(network) == 5 * 3 * 3
+    assert network.training
+    network[0].requires_grad_(False)
+    assert evaluate.parameters(network) == 0

@@ -1,0 +1,121 @@
+"""The forms of input, against NumPy, and the symmetries of the square."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark import inputs
+from benchmark.spec import INPUTS
+from dynamics_gen.errors import UnknownNameError
+
+
+def videos(clips: int = 3, side: int = 8) -> torch.Tensor:
+    """Random frames whose channels have different means and deviations."""
+    rng = np.random.default_rng(0)
+    scale = np.array([20, 40, 5])
+    values = rng.normal(size=(clips, 5, side, side, 3)) * scale + np.array([128, 90, 200])
+    return torch.from_numpy(values.clip(0, 255).astype(np.uint8))
+
+
+def reference(video: np.ndarray, form: str) -> np.ndarray:
+    """The definition, in float64; [T, H, W, 3] in and out."""
+    values = video.astype(np.float64)
+    if form == "pixels":
+        return values / 127.5 - 1
+    standardised = (values - values.mean((0, 1, 2))) / values.std((0, 1, 2))
+    if form == "rgb":
+        return standardised
+    if form == "centred":
+        return standardised - standardised.mean(0)
+    return np.diff(standardised, axis=0)
+
+
+@pytest.mark.parametrize("form", INPUTS)
+def test_form_is_its_definition(form: str) -> None:
+    """Every clip, on its own, is what the definition in NumPy says."""
+    clips = videos()
+    made = inputs.prepare(clips, form, *inputs.statistics(clips))
+    expected = np.stack([reference(clip, form) for clip in clips.numpy()]).transpose(0, 4, 1, 2, 3)
+    np.testing.assert_allclose(made.numpy(), expected, atol=2e-5)
+    assert made.dtype == torch.float32
+
+
+@pytest.mark.parametrize("form", INPUTS)
+def test_shape_is_known_before_the_clips_are(form: str) -> None:
+    """`shape_of` gives what `prepare` makes."""
+    clips = videos()
+    made = inputs.prepare(clips, form, *inputs.statistics(clips))
+    frames, channels, height, width = inputs.shape_of(form, (5, 8, 8, 3))
+    assert made.shape == (3, channels, frames, height, width)
+
+
+def test_channels_stay_innermost_in_memory() -> None:
+    """The layout of the shards is channels_last_3d: nothing is transposed on the way."""
+    clips = videos()
+    made = inputs.prepare(clips, "rgb", *inputs.statistics(clips))
+    assert made.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_frames_are_not_written_to() -> None:
+    """The resident split survives being read."""
+    clips = videos()
+    before = clips.clone()
+    for form in INPUTS:
+        inputs.prepare(clips, form, *inputs.statistics(clips))
+    assert torch.equal(clips, before)
+
+
+def test_statistics_are_those_of_numpy() -> None:
+    """Mean and deviation by clip and channel, over time and space."""
+    clips = videos()
+    mean, deviation = inputs.statistics(clips)
+    np.testing.assert_allclose(mean.numpy(), clips.numpy().mean((1, 2, 3)), rtol=1e-6)
+    np.testing.assert_allclose(deviation.numpy(), clips.numpy().std((1, 2, 3)), rtol=1e-5)
+
+
+def test_flat_clip_becomes_zeros() -> None:
+    """A clip of one colour has no deviation to divide by."""
+    flat = torch.full((1, 4, 8, 8, 3), 200, dtype=torch.uint8)
+    made = inputs.prepare(flat, "rgb", *inputs.statistics(flat))
+    assert torch.all(made.abs() < 1e-3)
+
+
+def test_unknown_form_is_refused() -> None:
+    """A form that is not there is named, with those that are."""
+    with pytest.raises(UnknownNameError, match="unknown input 'sound': expected one of rgb"):
+        inputs.shape_of("sound", (5, 8, 8, 3))
+
+
+def test_codes_are_the_eight_symmetries_of_the_square() -> None:
+    """The eight codes give eight different pictures, and turning twice gives one of the eight again."""
+    picture = torch.arange(16, dtype=torch.uint8).view(1, 1, 4, 4, 1).expand(1, 1, 4, 4, 3).contiguous()
+
+    def turned(clip: torch.Tensor, code: int) -> torch.Tensor:
+        return inputs.turn(clip, torch.tensor([code]))
+
+    images = [turned(picture, code).numpy().tobytes() for code in range(inputs.SYMMETRIES)]
+    assert len(set(images)) == 8
+    for first, second in itertools.product(range(8), repeat=2):
+        assert turned(turned(picture, first), second).numpy().tobytes() in images
+
+
+def test_each_clip_is_turned_by_its_own_code() -> None:
+    """Bit 0 mirrors x, bit 1 mirrors y, bit 2 swaps them afterwards; the whole clip alike."""
+    clips = videos(clips=8)
+    turned = inputs.turn(clips, torch.arange(8)).numpy()
+    for code, (clip, result) in enumerate(zip(clips.numpy(), turned, strict=True)):
+        expected = clip[:, :, ::-1] if code & 1 else clip
+        expected = expected[:, ::-1] if code & 2 else expected
+        expected = expected.transpose(0, 2, 1, 3) if code & 4 else expected
+        assert np.array_equal(result, expected)
+
+
+def test_turning_keeps_the_statistics() -> None:
+    """So they may be looked up for a turned clip."""
+    clips = videos(clips=8)
+    before, after = inputs.statistics(clips), inputs.statistics(inputs.turn(clips, torch.arange(8)))
+    torch.testing.assert_close(before, after, rtol=1e-6, atol=1e-4)

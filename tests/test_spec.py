@@ -1,0 +1,123 @@
+"""What a model must offer, and what is said of one that does not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from moving_squares import MODEL
+
+from benchmark import spec
+from benchmark.errors import ModelError
+from dynamics_gen.errors import UnknownNameError
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    """A user's own model."""
+    path = tmp_path / "my_model.py"
+    path.write_text(MODEL)
+    return path
+
+
+def test_models_of_the_package_are_found_by_file_name() -> None:
+    """A file in a group's folder is a model; its name is the file's."""
+    described = {model.name: model for model in spec.list_models()}
+    assert {"conv3d", "convlstm", "conv3d_convlstm"} <= described.keys()
+    assert described["conv3d"].task == "classification"
+    assert described["conv3d"].module == "baselines.classifiers.conv3d"
+    assert described["conv3d"].summary.startswith("Conv3D")
+
+
+def test_listing_imports_neither_models_nor_torch() -> None:
+    """Models are described from their text alone."""
+    code = (
+        "import sys; from benchmark import spec; spec.list_models();"
+        "print([name for name in ('torch', 'pybullet', 'h5py', 'baselines.classifiers.conv3d') if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+def test_description_states_what_the_file_states(model_file: Path) -> None:
+    """Task, input, source, summary and recipe come from the literals of the file."""
+    found = spec.find(str(model_file))
+    assert (found.name, found.task, found.input, found.source) == ("my_model", "classification", "rgb", "tests")
+    assert found.summary == "A tiny network for tests."
+    assert found.training["tiny"] == {"epochs": 2}
+
+
+def test_unknown_model_is_refused_with_the_names_there_are() -> None:
+    """A mistyped name is answered with the list."""
+    with pytest.raises(UnknownNameError, match=r"unknown model 'conv3': expected one of .*conv3d_convlstm"):
+        spec.find("conv3")
+
+
+def test_missing_file_is_refused() -> None:
+    """A path that leads nowhere is an unknown model."""
+    with pytest.raises(UnknownNameError, match="no_such"):
+        spec.find("no_such.py")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('"""A tiny network for tests."""', "", "has no docstring"),
+        ('TASK = "classification"', 'TASK = "cooking"', "TASK is 'cooking' in .*expected one of classification"),
+        ('TASK = "classification"', "", "TASK is missing in"),
+        ('INPUT = "rgb"', 'INPUT = "sound"', "INPUT is 'sound' in .*expected one of rgb, pixels"),
+        ('SOURCE = "tests"', "SOURCE = 3", "SOURCE is 3 in .*expected a text"),
+        ('SOURCE = "tests"', 'SOURCE = "te" + str(1)', r"SOURCE in line \d+ of .* is computed"),
+        ("TRAINING = {", "TRAINING = 3  # {", "TRAINING in .* is not a dictionary of dictionaries"),
+        ("def build(", "def build((", "is not Python that can be read"),
+    ],
+)
+def test_file_that_does_not_describe_a_model_is_refused(model_file: Path, old: str, new: str, sentence: str) -> None:
+    """Each thing that is missing or wrong is named, with the file."""
+    assert old in MODEL
+    model_file.write_text(MODEL.replace(old, new))
+    with pytest.raises(ModelError, match=sentence):
+        spec.find(str(model_file))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("def build(", "def construct(", "does not define build"),
+        ("class Config:", "class Settings:", "does not define Config"),
+        ("@dataclass(frozen=True, kw_only=True, slots=True)\n", "", "is not a dataclass"),
+    ],
+)
+def test_file_that_lacks_what_its_task_needs_is_refused(model_file: Path, old: str, new: str, sentence: str) -> None:
+    """A classifier needs a Config and a build."""
+    assert old in MODEL
+    model_file.write_text(MODEL.replace(old, new))
+    with pytest.raises(ModelError, match=sentence):
+        spec.load(spec.find(str(model_file)))
+
+
+def test_settings_have_the_type_of_their_default(model_file: Path) -> None:
+    """What is typed on a command line is read as what the Config declares."""
+    model = spec.load(spec.find(str(model_file)))
+    config = model.config({"width": "32", "dropout": "0.5", "bias": "False", "strides": "1,2"})
+    assert (config.width, config.dropout, config.bias, config.strides) == (32, 0.5, False, (1, 2))
+    assert model.config({}) == model.module.Config()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "sentence"),
+    [
+        ("height", "3", "my_model has no setting 'height': expected one of width, dropout, bias, strides"),
+        ("width", "wide", "setting width of my_model is 'wide': expected a whole number, for example 4"),
+        ("width", "3.5", "expected a whole number"),
+        ("dropout", "much", "expected a number, for example 0.1"),
+        ("bias", "perhaps", "expected true or false"),
+        ("strides", "1,x", "setting strides of my_model is '1,x': expected values with commas"),
+    ],
+)
+def test_wrong_setting_is_refused(model_file: Path, key: str, text: str, sentence: str) -> None:
+    """A key that is not there, or a value of another type, is one sentence."""
+    with pytest.raises(ModelError, match=sentence):
+        spec.load(spec.find(str(model_file))).config({key: text})
