@@ -178,6 +178,9 @@ class Studio:
 
     def clear(self) -> None:
         """Empties the scene and frees its meshes and textures."""
+        # A reset forgets bodies but leaves their pictures standing, so they are removed first.
+        for _ in range(pybullet.getNumBodies(self._client)):
+            pybullet.removeBody(pybullet.getBodyUniqueId(0, self._client), self._client)
         pybullet.resetSimulation(self._client)
         # Textures travel through one file, which Bullet would otherwise read once and remember.
         pybullet.setPhysicsEngineParameter(enableFileCaching=0, physicsClientId=self._client)
@@ -186,8 +189,8 @@ class Studio:
         """Sets the unit vector towards the light."""
         self._light = direction.tolist()
 
-    def add(self, mesh: Mesh, scale: float, texture: UInt8[np.ndarray, "height width 3"]) -> int:
-        """Puts a textured mesh at the origin and returns its handle."""
+    def add(self, mesh: Mesh, scale: float) -> int:
+        """Puts a mesh at the origin and returns its handle."""
         client = self._client
         shape = pybullet.createVisualShape(
             pybullet.GEOM_MESH,
@@ -198,11 +201,14 @@ class Studio:
             rgbaColor=[1, 1, 1, 1],
             physicsClientId=client,
         )
-        body = pybullet.createMultiBody(0, -1, shape, physicsClientId=client)
+        return pybullet.createMultiBody(0, -1, shape, physicsClientId=client)
+
+    def paint(self, body: int, texture: UInt8[np.ndarray, "height width 3"]) -> None:
+        """Covers a mesh with a texture."""
+        client = self._client
         _write_tga(self._texture_file, texture)
         image = pybullet.loadTexture(self._texture_path, physicsClientId=client)
         pybullet.changeVisualShape(body, -1, textureUniqueId=image, physicsClientId=client)
-        return body
 
     def remove(self, body: int) -> None:
         """Takes a mesh out of the scene."""

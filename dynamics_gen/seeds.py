@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from dynamics_gen.classes import CLASSES
@@ -29,9 +31,12 @@ def labels(config: BuildConfig, first: int, last: int) -> np.ndarray:
     Every block of `ORDER_BLOCK` clips holds each class equally often, in an order drawn for that block.
     """
     blocks = range(first // ORDER_BLOCK, -(-last // ORDER_BLOCK))
-    drawn = []
-    for block in blocks:
-        size = min(ORDER_BLOCK, config.clips - block * ORDER_BLOCK)
-        drawn.append(stream(config, block, "order").permutation(np.arange(size) % len(CLASSES)))
+    drawn = [_block_labels(config, block) for block in blocks]
     skipped = first - blocks.start * ORDER_BLOCK
     return np.concatenate(drawn)[skipped : skipped + last - first]
+
+
+@lru_cache(maxsize=1024)
+def _block_labels(config: BuildConfig, block: int) -> np.ndarray:
+    size = min(ORDER_BLOCK, config.clips - block * ORDER_BLOCK)
+    return stream(config, block, "order").permutation(np.arange(size) % len(CLASSES))

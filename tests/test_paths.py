@@ -9,9 +9,7 @@ from dynamics_gen.paths import Curve, Hypocycloidal, Linear, Sinusoidal
 
 paths = st.one_of(
     st.just(Linear()),
-    st.builds(
-        Sinusoidal, amplitude=st.floats(0.12, 0.3), periods=st.floats(1, 2.5), phase=st.floats(0, 2 * np.pi)
-    ),
+    st.builds(Sinusoidal, amplitude=st.floats(0.12, 0.3), periods=st.floats(1, 2.5), phase=st.floats(0, 2 * np.pi)),
     st.builds(
         Hypocycloidal,
         cusps=st.sampled_from([3, 4, 5]),

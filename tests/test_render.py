@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from dynamics_gen import shapes
+from dynamics_gen.bullet import Studio
 from dynamics_gen.classes import CLASSES, ROTATION, factors
 from dynamics_gen.clip import Clip
 from dynamics_gen.config import BuildConfig
+from dynamics_gen.parameters import CAMERA_DISTANCE
 from dynamics_gen.render import Renderer, project, render_clips, rotation_matrices
 
 CONFIG = BuildConfig(split="train", per_class=500)
@@ -97,6 +99,17 @@ def test_a_clip_is_the_same_in_any_company(clips: list[Clip]) -> None:
     for index, clip in ((70, other[70]), (3, other[3]), (41, other[41]), (41, alone)):
         for name, array in clip.arrays().items():
             np.testing.assert_array_equal(array, clips[index].arrays()[name], err_msg=name)
+
+
+def test_a_cleared_studio_shows_nothing() -> None:
+    """Bodies left in a scene do not haunt the next one."""
+    studio = Studio(CAMERA_DISTANCE)
+    ball = shapes.FAMILIES["sphere"](0.5, 0.5)
+    for _ in range(2):
+        assert studio.picture(32, 0, 0, 32, 32)[1].min() == 1.0
+        studio.place(studio.add(ball, 0.3), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+        assert studio.picture(32, 0, 0, 32, 32)[1].min() < 1.0
+        studio.clear()
 
 
 def test_clips_of_one_class_differ(clips: list[Clip]) -> None:
