@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -41,7 +42,6 @@ Report = Callable[[int], None]
 
 CLIPS_A_REPORT = 25
 
-_MEMORY_BLOCK = 4 << 20
 _COMPRESSION = {
     "zstd": {"compression": FILTERS["zstd"], "compression_opts": (3,)},
     "gzip": {"compression": "gzip", "compression_opts": 4},
@@ -81,14 +81,13 @@ def write_shard(path: Path, header: ShardHeader, clips: Iterable[Clip], report: 
         ShardError: what was read back is not what was written.
     """
     register_codec(header.codec)
-    with _in_memory() as file:
+    image = io.BytesIO()
+    with _created(image) as file:
         header, digests, marks = _fill(file, header, clips, report)
-        file.flush()
-        image = file.id.get_file_image()
     with explained(path), replacing(path) as temporary:
-        temporary.write_bytes(image)
+        temporary.write_bytes(image.getbuffer())
         _read_back(temporary, header, digests, marks)
-    return ShardResult(entry=_entry(path, header, digests, image), header=header, digests=digests)
+    return ShardResult(entry=_entry(path, header, digests, image.getbuffer()), header=header, digests=digests)
 
 
 def check_shard(path: Path, header: ShardHeader | None = None) -> ShardResult:
@@ -111,7 +110,7 @@ def check_shard(path: Path, header: ShardHeader | None = None) -> ShardResult:
     return ShardResult(entry=_entry(path, found, digests), header=found, digests=digests)
 
 
-def _entry(path: Path, header: ShardHeader, digests: np.ndarray, image: bytes | None = None) -> ShardEntry:
+def _entry(path: Path, header: ShardHeader, digests: np.ndarray, image: memoryview | None = None) -> ShardEntry:
     return ShardEntry(
         name=path.name,
         first_clip=header.first_clip,
@@ -184,7 +183,7 @@ def _write_attributes(file: h5py.File, header: ShardHeader) -> None:
     described["columns"] = {name: [column.dtype, column.shape] for name, column in header.columns.items()}
     for name, value in described.items():
         if isinstance(value, int):
-            file.attrs.create(name, value, dtype="<i8")
+            file.attrs[name] = np.int64(value)
         else:
             file.attrs[name] = np.bytes_(value if isinstance(value, str) else json.dumps(value))
 
@@ -206,7 +205,7 @@ def _video_hash(video: np.ndarray) -> bytes:
 
 
 @contextlib.contextmanager
-def _in_memory() -> Iterator[h5py.File]:
+def _created(image: io.BytesIO) -> Iterator[h5py.File]:
     """A new HDF5 file in memory, without timestamps, whose metadata carry checksums (format of HDF5 1.10).
 
     On disk a failing write would do more than fail: HDF5 2.0 then crashes the process when the file is closed.
@@ -215,8 +214,8 @@ def _in_memory() -> Iterator[h5py.File]:
     creation.set_obj_track_times(False)
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
-    access.set_fapl_core(block_size=_MEMORY_BLOCK, backing_store=False)
-    with h5py.File(h5py.h5f.create(b"shard", h5py.h5f.ACC_EXCL, creation, access)) as file:
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, image)
+    with h5py.File(h5py.h5f.create(b"shard", h5py.h5f.ACC_TRUNC, creation, access)) as file:
         yield file
 
 
