@@ -18,7 +18,7 @@ def test_a_split_gets_a_sheet_and_an_animation_per_class(tiny_split: Path, tmp_p
     assert [path.name for path in written] == ["contact_sheet.png", *(f"{name}.{image_format}" for name in CLASSES)]
     sheet = iio.imread(written[0])
     assert sheet.shape[0] == 10 * (64 + 2)
-    frames = iio.imread(written[1], index=None)
+    frames = iio.imread(written[1], index=...)
     assert frames.shape[0] == 32
     assert not list((tmp_path / "new").glob("*.tmp"))
 
