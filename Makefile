@@ -1,0 +1,40 @@
+# The two commands that set up everything: `make quickstart` (data, a trained model, the table) and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+MODEL ?= conv3d_convlstm
+
+.PHONY: quickstart test lint check bench clean
+
+quickstart: $(VENV)/.bench
+	$(BIN)/dynamics-gen --split all --size mini
+	$(BIN)/dynamics-gen preview data/dynamics-mini/train
+	$(BIN)/bench run $(MODEL) --size mini
+	$(BIN)/bench table --runs runs
+	@echo "contact sheet: data/dynamics-mini/train/preview/contact_sheet.png"
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+check: lint test
+
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/speed.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+# One marker for each set of dependencies: $(VENV)/.bench, .test, .dev.
+$(VENV)/.%: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	touch $@
+
+# Debian keeps ensurepip in a package of its own; without it, the system's pip puts one into the environment.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || \
+	  { $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
