@@ -1,7 +1,7 @@
 """Clips from indices: draw, simulate, render, compose.
 
 The backdrop is rendered once a clip; each frame renders the object alone, in a window just around it, at twice the
-resolution, and lays it over the backdrop. A plain render of the whole scene gives the same pixels (`plain_frame`).
+resolution, and lays it over the backdrop. A plain render of the whole scene gives the same pixels (`plain_video`).
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ class Renderer:
         studio.remove(body)
         return _compose(backdrop, sprites, depths < 1.0, corners)
 
-    def plain_frame(self, scene: Scene, frame: int) -> UInt8[np.ndarray, "height width 3"]:
-        """Renders one frame the plain way: the whole scene, both bodies, every pixel. The reference of `video`."""
+    def plain_video(self, scene: Scene, frames: Sequence[int] | None = None) -> UInt8[np.ndarray, "n height width 3"]:
+        """Renders frames (all of them by default) the plain way: the whole scene, every sample. The reference."""
         studio, size = self._studio, self.config.image_size
         mesh, object_texture, backdrop_texture = self._materials(scene)
         studio.light(scene.appearance.light)
@@ -123,12 +123,16 @@ class Renderer:
         studio.place(self._plane, _IN_VIEW, _UPRIGHT)
         body = studio.add(mesh, scene.appearance.radius)
         studio.paint(body, object_texture)
-        studio.place(body, scene.trajectory.position[frame].tolist(), scene.trajectory.orientation[frame].tolist())
-        fine = studio.picture(size * SAMPLES, 0, 0, size * SAMPLES, size * SAMPLES)[0][..., :3]
+        video = []
+        for frame in range(self.config.frames) if frames is None else frames:
+            pose = scene.trajectory.position[frame].tolist(), scene.trajectory.orientation[frame].tolist()
+            studio.place(body, *pose)
+            fine = studio.picture(size * SAMPLES, 0, 0, size * SAMPLES, size * SAMPLES)[0][..., :3]
+            blocks = fine.reshape(size, SAMPLES, size, SAMPLES, 3).astype(np.uint16)
+            video.append((blocks.sum(axis=(1, 3)) + SAMPLES**2 // 2) // SAMPLES**2)
         studio.remove(body)
         studio.place(self._plane, _AWAY, _UPRIGHT)
-        blocks = fine.reshape(size, SAMPLES, size, SAMPLES, 3).astype(np.uint16)
-        return ((blocks.sum(axis=(1, 3)) + SAMPLES**2 // 2) // SAMPLES**2).astype(np.uint8)
+        return np.array(video, np.uint8)
 
     def _materials(self, scene: Scene):
         """The object's mesh, its texture and the backdrop's."""
