@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -21,7 +24,8 @@ from benchmark.record import Scores
 from dynamics_gen.classes import CLASSES
 from dynamics_gen.files import write_whole
 
-ARRAYS = ("clip_id", "label", "probabilities")
+TYPES = {"clip_id": "S", "label": "i8", "probabilities": "f4"}
+ARRAYS = tuple(TYPES)
 LARGEST_BYTES = 512 * 2**20
 """Of a file's arrays, unpacked: room for some five million clips."""
 SUM_TOLERANCE = 1e-3
@@ -98,32 +102,47 @@ def read(path: Path, sha256: str | None = None) -> Predictions:
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         found = hashlib.sha256(content).hexdigest()
         raise RecordError(f"{path}: its SHA-256 is {found[:12]}…: expected {sha256[:12]}…, as the record says")
-    arrays = _unpack(content, path)
-    for name, kind in zip(ARRAYS, ("S", "i8", "f4"), strict=True):
-        found = arrays[name].dtype
-        if found.kind != kind[0] or (kind != "S" and found != np.dtype(kind)):
-            raise RecordError(f"{path}: {name} has the type {found}: expected {'bytes (S)' if kind == 'S' else kind}")
-    predictions = Predictions(**arrays)
+    predictions = Predictions(**_unpack(content, path))
     _check(predictions, str(path))
     return predictions
 
 
 def _unpack(content: bytes, path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an archive; sizes are looked at before anything is unpacked or allocated."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = sorted(archive.namelist())
-            if members != [f"{name}.npy" for name in ARRAYS]:
-                raise RecordError(f"{path}: holds {', '.join(members)[:200]}: expected {', '.join(ARRAYS)}")
-            if sum(member.file_size for member in archive.infolist()) > LARGEST_BYTES:
+            members = archive.infolist()
+            names = sorted(member.filename for member in members)
+            if names != [f"{name}.npy" for name in ARRAYS]:
+                raise RecordError(f"{path}: holds {', '.join(map(repr, names))[:200]}: expected {', '.join(ARRAYS)}")
+            if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+                raise RecordError(f"{path}: compressed in an unusual way: expected what numpy.savez writes")
+            if sum(member.file_size for member in members) > LARGEST_BYTES:
                 raise RecordError(
                     f"{path}: unpacks to more than {LARGEST_BYTES} bytes: expected the test split's clips"
                 )
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return {name: archive[name] for name in ARRAYS}
+            return {name: _array(archive.read(f"{name}.npy"), f"{path}: {name}", kind) for name, kind in TYPES.items()}
     except RecordError:
         raise
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except (ValueError, EOFError, OSError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error) as error:
         raise RecordError(f"{path}: not a readable .npz of plain arrays ({error})") from None
+
+
+def _array(content: bytes, where: str, kind: str) -> np.ndarray:
+    """The array in a `.npy`, which must be of the type `kind` and exactly as long as its header says."""
+    file = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(file)
+        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+        shape, column_major, found = header(file)
+    except (ValueError, KeyError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError):
+        raise RecordError(f"{where} has no readable .npy header: expected what numpy.savez writes") from None
+    if found.kind != kind[0] or (kind != "S" and found != np.dtype(kind)):
+        raise RecordError(f"{where} has the type {found}: expected {'bytes (S)' if kind == 'S' else np.dtype(kind)}")
+    data = file.read()
+    if found.itemsize == 0 or min(shape, default=0) < 0 or math.prod(shape) * found.itemsize != len(data):
+        raise RecordError(f"{where} has {len(data)} bytes: expected those of the shape {shape} that its header says")
+    return np.frombuffer(data, found).reshape(shape, order="F" if column_major else "C")
 
 
 def _check(predictions: Predictions, where: str) -> None:
@@ -137,8 +156,9 @@ def _check(predictions: Predictions, where: str) -> None:
         raise RecordError(f"{where}: arrays of shapes {shapes}: expected [clips], [clips] and [clips, {len(CLASSES)}]")
     if len(np.unique(predictions.clip_id)) < clips:
         raise RecordError(f"{where}: clip_id holds an id twice: expected every clip once")
-    if not ((predictions.label >= 0) & (predictions.label < len(CLASSES))).all():
-        raise RecordError(f"{where}: label holds {predictions.label.max()}: expected 0 to {len(CLASSES) - 1}")
+    foreign = predictions.label[(predictions.label < 0) | (predictions.label >= len(CLASSES))]
+    if len(foreign):
+        raise RecordError(f"{where}: label holds {foreign[0]}: expected 0 to {len(CLASSES) - 1}")
     rows = predictions.probabilities
     good = np.isfinite(rows).all(axis=1) & (rows >= 0).all(axis=1) & (abs(rows.sum(axis=1) - 1) <= SUM_TOLERANCE)
     if not good.all():
