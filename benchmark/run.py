@@ -130,6 +130,8 @@ def _train(
     with Meter(f"seed {seed}", recipe_.epochs * epoch_clips, {"clips": 1}) as meter:
 
         def report(event: Event) -> None:
+            if meter.done == 0:
+                meter.skip((event.epoch - 1) * epoch_clips)
             if event.row is None:
                 meter.advance(event.clips, f"epoch {event.epoch}/{recipe_.epochs} · loss {event.loss:.3f}")
             else:

@@ -83,7 +83,7 @@ class Meter:
 
     def __init__(self, title: str, total: int, rates: Mapping[str, float], file: IO[str] | None = None) -> None:
         self.title, self.total, self.rates = title, total, dict(rates)
-        self.done = 0
+        self.done = self._skipped = 0
         self.note = ""
         self._file = sys.stderr if file is None else file
         self._bar: Progress | None = None
@@ -126,6 +126,11 @@ class Meter:
         elif time.monotonic() - self._last_line >= LOG_INTERVAL_S:
             self._line()
 
+    def skip(self, units: int) -> None:
+        """Counts units that an earlier run finished: they are done, and in no rate."""
+        self.done += units
+        self._skipped += units
+
     def say(self, line: str) -> None:
         """Prints a line that stays, above the bar where there is one."""
         if self._bar is not None:
@@ -136,12 +141,14 @@ class Meter:
 
     def _remarks(self) -> list[str]:
         elapsed = max(time.monotonic() - self._start, 1e-9)
-        speeds = [f"{self.done * factor / elapsed:,.0f} {name}/s" for name, factor in self.rates.items()]
+        speeds = [
+            f"{(self.done - self._skipped) * factor / elapsed:,.0f} {name}/s" for name, factor in self.rates.items()
+        ]
         return speeds + ([self.note] if self.note else [])
 
     def _line(self) -> None:
         now = time.monotonic()
-        left = (self.total - self.done) * (now - self._start) / max(self.done, 1)
+        left = (self.total - self.done) * (now - self._start) / max(self.done - self._skipped, 1)
         when = f"{now - self._start:.0f} s" if self.done >= self.total else f"about {left:.0f} s left"
         remarks = " · ".join([*self._remarks(), when])
         print(f"{self.title} {self.done:,}/{self.total:,} · {remarks}", file=self._file, flush=True)

@@ -94,6 +94,26 @@ def test_log_lines_keep_their_distance(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[0] == "train 15/100 · 1 clips/s · about 85 s left"
 
 
+def test_what_an_earlier_run_did_is_in_no_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resumed build of 100 that starts at 80 and does 10 in 20 s has 0.5 a second and 20 s left."""
+    now = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    log = io.StringIO()
+    with console.Meter("train", 100, {"frames": 4}, file=log) as meter:
+        meter.skip(80)
+        now[0] = 20.0
+        meter.advance(10)
+        assert log.getvalue() == "train 90/100 · 2 frames/s · about 20 s left\n"
+
+
+def test_line_that_stays_is_printed_whole() -> None:
+    """On a screen and in a log."""
+    log = io.StringIO()
+    with console.Meter("train", 1, {}, file=log) as meter:
+        meter.say("epoch 1: [done]")
+    assert log.getvalue().startswith("epoch 1: [done]\n")
+
+
 def test_terminal_gets_a_bar() -> None:
     """On a terminal the same progress is a bar that redraws itself."""
 
@@ -104,4 +124,6 @@ def test_terminal_gets_a_bar() -> None:
     screen = Terminal()
     with console.Meter("train", 4, {"clips": 1}, file=screen) as meter:
         meter.advance(4, note="done")
+        meter.say("a [line] that stays")
     assert "4/4" in screen.getvalue()
+    assert "a [line] that stays" in screen.getvalue()

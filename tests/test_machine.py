@@ -1,0 +1,79 @@
+"""What is said of the machine is true of it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmark import machine
+from dynamics_gen.errors import ConfigError, UnknownNameError
+
+CPU = torch.device("cpu")
+
+
+def test_device_is_chosen_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA where it is there, else the CPU; a wish that cannot be met is refused."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert machine.choose_device("auto") == machine.choose_device("cpu") == CPU
+    with pytest.raises(ConfigError, match="torch finds no CUDA device here: use --device cpu"):
+        machine.choose_device("cuda")
+    with pytest.raises(UnknownNameError, match="unknown device 'tpu': expected one of auto, cpu, cuda"):
+        machine.choose_device("tpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert machine.choose_device("auto").type == "cuda"
+    assert machine.choose_device("cpu") == CPU
+
+
+def test_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bfloat16 only where it is multiplied natively, unless the user says otherwise."""
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert machine.choose_precision("auto", CPU) == "bf16-mixed"
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    assert machine.choose_precision("auto", CPU) == "32-true"
+    assert machine.choose_precision("bf16-mixed", CPU) == "bf16-mixed"
+
+
+def test_peak_memory_sees_what_was_taken_and_given_back() -> None:
+    """200 MB that are gone again still count; those of before the reset do not."""
+    machine.reset_peak_memory(CPU)
+    before = machine.peak_memory(CPU)
+    taken = torch.ones(50_000_000)
+    del taken
+    after = machine.peak_memory(CPU)
+    assert after - before > 150e6
+    machine.reset_peak_memory(CPU)
+    assert machine.peak_memory(CPU) <= after
+
+
+def test_free_memory_is_what_the_machine_has_left() -> None:
+    """Between nothing and all of it."""
+    total = int(Path("/proc/meminfo").read_text().split()[1]) * 1024
+    assert 0 < machine.free_memory(CPU) < total
+
+
+def git(folder: Path, *words: str) -> str:
+    """Runs git in a folder."""
+    command = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@t", *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_commit_is_that_of_the_checkout_that_holds_the_code(tmp_path: Path) -> None:
+    """Unknown outside a checkout and in a stranger's; `-dirty` when a tracked file was changed."""
+    assert machine.commit(tmp_path) == "unknown"
+    git(tmp_path, "init", "-q")
+    (tmp_path / "machine.py").write_text("1")
+    assert machine.commit(tmp_path) == "unknown"  # a checkout, but not of this file
+    git(tmp_path, "add", "machine.py")
+    git(tmp_path, "commit", "-q", "-m", "one")
+    (tmp_path / "notes.txt").write_text("untracked")
+    assert machine.commit(tmp_path) == git(tmp_path, "rev-parse", "HEAD")
+    (tmp_path / "machine.py").write_text("2")
+    assert machine.commit(tmp_path) == git(tmp_path, "rev-parse", "HEAD") + "-dirty"
+
+
+def test_versions_are_those_installed() -> None:
+    """Torch, for one, says the same of itself."""
+    assert machine.libraries()["torch"] == torch.__version__
