@@ -147,7 +147,7 @@ def info(directory: Path) -> None:
 @main.command()
 @click.argument("directory", type=_EXISTING)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the pictures  [default: DIRECTORY/preview].")
-@click.option("--format", "image_format", type=click.Choice(["gif", "webp"]), default="gif", show_default=True)
+@click.option("--format", "image_format", type=click.Choice(["webp", "gif"]), default="webp", show_default=True)
 def preview(directory: Path, out: Path | None, image_format: str) -> None:
     """Draws a contact sheet (PNG) and an animation of each class.
 

@@ -1,4 +1,4 @@
-"""Pictures of a split for people: a contact sheet, and an animation per class."""
+"""Pictures of a split for people: a contact sheet, an animation of all classes, and one of each."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ ANIMATED_CLIPS = 4
 _GAP, _LABEL_WIDTH = 2, 150
 
 
-def write_previews(dataset: ClipDataset, directory: Path, image_format: str = "gif") -> list[Path]:
-    """Writes `contact_sheet.png` and one animation for every class of the split.
+def write_previews(dataset: ClipDataset, directory: Path, image_format: str = "webp") -> list[Path]:
+    """Writes `contact_sheet.png`, an animation of all classes in one grid, and one of several clips for each class.
 
     Args:
         dataset: the split.
@@ -30,22 +30,21 @@ def write_previews(dataset: ClipDataset, directory: Path, image_format: str = "g
         image_format: "gif" or "webp".
 
     Returns:
-        The files, the sheet first.
+        The files: the sheet, `classes.FORMAT`, then one a class.
     """
+    fps = int(dataset.manifest.content.get("fps", 16))
     directory.mkdir(parents=True, exist_ok=True)
     examples = {
         name: dataset.read_videos(np.flatnonzero(dataset.labels == label)[:ANIMATED_CLIPS].tolist())
         for label, name in enumerate(dataset.manifest.classes)
     }
     examples = {name: videos for name, videos in examples.items() if len(videos)}
-    sheet = directory / "contact_sheet.png"
-    _write(sheet, contact_sheet({name: videos[0] for name, videos in examples.items()})[None], ".png")
-    written = [sheet]
-    for name, videos in examples.items():
-        path = directory / f"{name}.{image_format}"
-        _write(path, animation(videos), f".{image_format}", fps=int(dataset.manifest.content.get("fps", 16)))
-        written.append(path)
-    return written
+    firsts = {name: videos[0] for name, videos in examples.items()}
+    pictures = {"contact_sheet.png": contact_sheet(firsts)[None], f"classes.{image_format}": class_grid(firsts)}
+    pictures |= {f"{name}.{image_format}": animation(videos) for name, videos in examples.items()}
+    for name, frames in pictures.items():
+        _write(directory / name, frames, fps)
+    return [directory / name for name in pictures]
 
 
 def contact_sheet(clips: dict[str, UInt8[np.ndarray, "time height width 3"]]) -> UInt8[np.ndarray, "y x 3"]:
@@ -91,9 +90,9 @@ def _caption(text: str, height: int, width: int = _LABEL_WIDTH) -> UInt8[np.ndar
     return np.asarray(image)
 
 
-def _write(path: Path, frames: UInt8[np.ndarray, "time y x 3"], extension: str, fps: int = 16) -> None:
+def _write(path: Path, frames: UInt8[np.ndarray, "time y x 3"], fps: int) -> None:
     with replacing(path) as temporary:
-        if extension == ".png":
-            iio.imwrite(temporary, frames[0], extension=extension)
+        if path.suffix == ".png":
+            iio.imwrite(temporary, frames[0], extension=path.suffix)
         else:
-            iio.imwrite(temporary, frames, extension=extension, duration=1000 / fps, loop=0)
+            iio.imwrite(temporary, frames, extension=path.suffix, duration=1000 / fps, loop=0)
