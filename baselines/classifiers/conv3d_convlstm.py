@@ -20,6 +20,7 @@ from dynamics_gen.errors import ConfigError
 TASK = "classification"
 INPUT = "rgb"
 SOURCE = "Mastropietro 2017, section 5.2.2"
+TRAINING = {"*": {"learning_rate": 3e-3, "augment": True}, "mini": {"epochs": 12}}
 
 MULTIPLES = (1, 2, 4, 4, 8, 8)
 """Channels of each convolution, in units of `Config.width`."""
@@ -33,7 +34,7 @@ class Config:
     """
 
     width: int = 16
-    hidden: int = 64
+    hidden: int = 32
     late: int = 3
     temporal_kernels: tuple[int, ...] = (7, 5, 3, 1)
     temporal_strides: tuple[int, ...] = (2, 2, 1)
