@@ -8,9 +8,7 @@ from torch import Tensor, nn
 
 from dynamics_gen.errors import ConfigError
 
-State: TypeAlias = tuple[
-    Float[Tensor, "batch hidden height width"], Float[Tensor, "batch hidden height width"]
-]
+State: TypeAlias = tuple[Float[Tensor, "batch hidden height width"], Float[Tensor, "batch hidden height width"]]
 """Hidden map and memory map of a ConvLSTM after some time step."""
 
 
@@ -53,9 +51,7 @@ class ConvBlock(nn.Module):
     kernel of 1 makes a frame-wise CNN; the norm's statistics are shared by all time steps in any case.
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, temporal_kernel: int = 1, temporal_stride: int = 1
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, temporal_kernel: int = 1, temporal_stride: int = 1) -> None:
         if temporal_kernel < 1 or temporal_kernel % 2 == 0:
             raise ConfigError(f"got a temporal kernel of {temporal_kernel}, expected an odd number of frames")
         if temporal_stride < 1:
@@ -135,9 +131,7 @@ class ConvLSTMCell(nn.Module):
             o = o + self.peepholes[2] * memory
         return torch.sigmoid(o) * torch.tanh(memory), memory
 
-    def forward(
-        self, frame: Float[Tensor, "batch channels height width"], state: State | None = None
-    ) -> State:
+    def forward(self, frame: Float[Tensor, "batch channels height width"], state: State | None = None) -> State:
         """Advances the state (zero when not given) by one frame."""
         gates = self.from_input(frame)
         return self.step(gates, self.initial_state(gates) if state is None else state)

@@ -73,9 +73,7 @@ def test_parameters_follow_the_formula(shape, steps, depth):
     """Σ 9·k·c·c' + 2·c' over convolutions and norms, and one linear layer on all remaining steps."""
     kernels = (7, 5, 3, 3, 3, 3, 3)[:depth]
     channels = [3, *(6 * m for m in (1, 2, 4, 4, 8, 8, 8)[:depth])]
-    convolutions = sum(
-        9 * k * a * b + 2 * b for k, a, b in zip(kernels, channels[:-1], channels[1:], strict=True)
-    )
+    convolutions = sum(9 * k * a * b + 2 * b for k, a, b in zip(kernels, channels[:-1], channels[1:], strict=True))
     model = build(Config(width=6), shape, 10)
     assert sum(p.numel() for p in model.parameters()) == convolutions + (channels[-1] * steps + 1) * 10
     features = model.blocks(torch.zeros(1, shape[1], shape[0], *shape[2:]))
@@ -90,9 +88,7 @@ def test_default_settings_are_those_of_the_pattern():
     assert conv3d.TASK == "classification"
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"width": 0}, {"temporal_kernels": ()}, {"temporal_strides": ()}, {"dropout": 1.0}]
-)
+@pytest.mark.parametrize("wrong", [{"width": 0}, {"temporal_kernels": ()}, {"temporal_strides": ()}, {"dropout": 1.0}])
 def test_impossible_settings_are_refused(wrong):
     """One sentence that says what was expected."""
     with pytest.raises(ConfigError, match="expected"):

@@ -23,9 +23,7 @@ def test_without_its_recurrences_it_is_conv3d_read_at_the_last_step():
     for recurrence in ("middle", "last"):
         setattr(model, recurrence, nn.Identity())
     plain = conv3d.build(
-        conv3d.Config(
-            width=4, temporal_kernels=config.temporal_kernels, temporal_strides=config.temporal_strides
-        ),
+        conv3d.Config(width=4, temporal_kernels=config.temporal_kernels, temporal_strides=config.temporal_strides),
         SHAPE,
         10,
     )

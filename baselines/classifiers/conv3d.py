@@ -64,9 +64,7 @@ class Conv3D(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.readout = nn.Linear(channels * steps, classes)
 
-    def forward(
-        self, clips: Float[Tensor, "batch channels time height width"]
-    ) -> Float[Tensor, "batch classes"]:
+    def forward(self, clips: Float[Tensor, "batch channels time height width"]) -> Float[Tensor, "batch classes"]:
         """Logits of standardised clips."""
         features = self.blocks(clips)  # [B, C, T', 1, 1]
         return self.readout(self.dropout(features.flatten(1)))

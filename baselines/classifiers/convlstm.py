@@ -61,9 +61,7 @@ class ConvLSTMClassifier(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.readout = nn.Linear(widths[-1], classes)
 
-    def forward(
-        self, clips: Float[Tensor, "batch channels time height width"]
-    ) -> Float[Tensor, "batch classes"]:
+    def forward(self, clips: Float[Tensor, "batch channels time height width"]) -> Float[Tensor, "batch classes"]:
         """Logits of standardised clips."""
         maps = self.last(self.late(self.middle(self.early(clips))))  # [B, C, T, 1, 1]
         return self.readout(self.dropout(maps[:, :, -1].flatten(1)))
