@@ -79,9 +79,9 @@ def read_entries(root: Path) -> list[Entry]:
         BoardError: there is no such board, or two entries disagree about the clips of one test split.
         RecordError: as `read_entry`.
     """
+    if not root.is_dir():
+        raise BoardError(f"{root}: no such folder: expected the board's; run from the top of a checkout")
     entries = root / "entries"
-    if not entries.is_dir():
-        raise BoardError(f"{entries}: no such folder: expected a board with entries; run from the project's checkout")
     folders = sorted(path for path in entries.glob("*/*") if path.is_dir())
     for name in (part for folder in folders for part in (folder.parent.name, folder.name)):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):

@@ -52,7 +52,7 @@ def _draw(
 ) -> str:
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     kept = len(widths)
-    while width is not None and kept > 1 and sum(widths[:kept]) + len(GAP) * (kept - 1) + 2 * colour > width:
+    while width is not None and kept > 1 and sum(widths[:kept]) + len(GAP) * (kept - 1) > width:
         kept -= 1
     title += f" ({len(widths) - kept} more columns in a wider window)" if kept < len(widths) else ""
     if colour:
@@ -73,7 +73,7 @@ def _draw_rich(title: str, headings: Sequence[str], numeric: Sequence[bool], row
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 1), pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False, header_style="bold")
     for heading, flush in zip(headings, numeric, strict=False):
         table.add_column(Text(heading), justify="right" if flush else "left", no_wrap=True)
     for row in rows:
