@@ -151,6 +151,30 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
         raise Failure(f"{len(failed)} of {len(unique)} models failed: {', '.join(failed)}")
 
 
+@main.command()
+@click.option(
+    "--board",
+    type=click.Path(path_type=Path),
+    default=Path("leaderboard"),
+    show_default=True,
+    help="Folder with entries/ and reference/; gets README.md and leaderboard.csv.",
+)
+@click.option("--runs", type=click.Path(path_type=Path), help="Folder of local runs to print among the entries.")
+@click.option("--check", is_flag=True, help="Write nothing, and fail if the table is not what the records say.")
+def table(board: Path, runs: Path | None, check: bool) -> None:
+    r"""Prints the board, and writes it anew from its records.
+
+    \b
+    Examples:
+        bench table
+        bench table --runs runs
+        bench table --check
+    """
+    from leaderboard.table import main as make_table
+
+    click.echo(make_table(board, runs, check))
+
+
 def _summary(result: Record, runs: Path) -> str:
     """One line: the mean test error over seeds, by factor, and where the record is."""
     scores = [seed.scores.test for seed in result.seeds]
