@@ -129,9 +129,14 @@ class ClipDataset:
             out = np.empty(shape, np.uint8)
         elif out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
             raise ValueError(f"out is {out.dtype} {out.shape}: expected C-contiguous uint8 {shape}")
-        for position, clip in enumerate(clips):
-            file, within = self._locate(clip)
-            file.read_videos(within, out[position : position + 1])
+        begin = 0
+        while begin < len(clips):
+            file, within = self._locate(clips[begin])
+            end = begin + 1
+            while end < len(clips) and clips[end] == clips[end - 1] + 1 and within + end - begin < len(file):
+                end += 1
+            file.read_videos(within, out[begin:end])
+            begin = end
         return out
 
     def close(self) -> None:

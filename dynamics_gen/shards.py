@@ -31,6 +31,7 @@ from dynamics_gen.shard_file import (
     DIGEST,
     DIGEST_COLUMN,
     FILTERS,
+    REMEDY,
     VIDEO,
     ShardFile,
     chunk_shape,
@@ -105,7 +106,7 @@ def check_shard(path: Path, header: ShardHeader | None = None) -> ShardResult:
     if len(wrong):
         raise ShardError(
             f"{path} is damaged: {len(wrong)} of its {len(stored)} clips, the first at {wrong[0]}, are not "
-            "those that were written; delete it and run the command that built it again"
+            f"those that were written; {REMEDY}"
         )
     return ShardResult(entry=_entry(path, found, digests), header=found, digests=digests)
 

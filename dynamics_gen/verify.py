@@ -15,7 +15,7 @@ from dynamics_gen.files import file_sha256
 from dynamics_gen.layout import ShardEntry, ShardHeader, is_shard_name
 from dynamics_gen.manifest import read_manifest
 from dynamics_gen.pool import available_cores, run_tasks
-from dynamics_gen.shard_file import ShardFile
+from dynamics_gen.shard_file import REMEDY, ShardFile
 from dynamics_gen.shards import Report, check_shard
 
 
@@ -103,7 +103,7 @@ def check_file(job: CheckJob, report: Report) -> Checked:
     finally:
         report(job.entry.clips)
     if found.entry.content_sha256 != job.entry.content_sha256:
-        problems.append(f"{job.path} holds other clips than the manifest says")
+        problems.append(f"{job.path} holds other clips than the manifest says; {REMEDY}")
     if labels.min() < 0 or labels.max() >= len(job.header.classes):
         problems.append(f"{job.path} has labels beyond its {len(job.header.classes)} classes")
     if job.header.classes == CLASSES:
@@ -122,7 +122,7 @@ def check_file(job: CheckJob, report: Report) -> Checked:
 def _compare_bytes(job: CheckJob) -> list[str]:
     size = job.path.stat().st_size
     if size != job.entry.bytes:
-        return [f"{job.path} has {size:,} bytes, expected {job.entry.bytes:,}"]
+        return [f"{job.path} has {size:,} bytes, expected {job.entry.bytes:,}; {REMEDY}"]
     if file_sha256(job.path) != job.entry.sha256:
-        return [f"{job.path} is not the file that was built: its SHA-256 is not the manifest's"]
+        return [f"{job.path} is not the file that was built: its SHA-256 differs from the manifest's; {REMEDY}"]
     return []

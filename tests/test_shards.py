@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from fake_clips import fake_clip, fake_clips, small_config
 
-from dynamics_gen import shards
+from dynamics_gen import shard_file, shards
 from dynamics_gen.clip import STATE_COLUMNS, Clip
 from dynamics_gen.errors import BuildError, ShardError
 from dynamics_gen.layout import header_of
@@ -61,6 +61,15 @@ def test_shard_is_plain_hdf5(tmp_path: Path) -> None:
             )
         )
         assert not unchecked
+
+
+def test_small_columns_may_span_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard of more clips than a chunk holds comes back whole."""
+    monkeypatch.setattr(shard_file, "SMALL_CHUNK", 3)
+    write(tmp_path / "s.h5")
+    with ShardFile(tmp_path / "s.h5") as shard:
+        expected = [fake_clip(small_config(), 8 + number).position for number in range(8)]
+        np.testing.assert_array_equal(shard.column("position"), expected)
 
 
 def test_two_writings_are_the_same_file(tmp_path: Path) -> None:
