@@ -6,6 +6,7 @@ resolution, and lays it over the backdrop. A plain render of the whole scene giv
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ class Renderer:
         studio.place(self._plane, _IN_VIEW, _UPRIGHT)
         backdrop = studio.picture(size, 0, 0, size, size)[0]
         studio.place(self._plane, _AWAY, _UPRIGHT)
-        body = studio.add(mesh, scene.appearance.radius)
+        body = studio.add(_seen_part(mesh, scene), scene.appearance.radius)
         studio.paint(body, object_texture)
         corners, (width, height) = _windows(mesh, scene, size)
         sprites = np.empty((len(corners), height * SAMPLES, width * SAMPLES, 4), np.uint8)
@@ -189,6 +190,16 @@ def rotation_matrices(quaternions: Float64[np.ndarray, "n 4"]) -> Float64[np.nda
         [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
     ]
     return np.moveaxis(np.array(rows), -1, 0)
+
+
+def _seen_part(mesh: shapes.Mesh, scene: Scene) -> shapes.Mesh:
+    """The mesh without the triangles that face away from the eye in every frame; a closed one looks the same."""
+    a, b, c = (mesh.vertices[mesh.triangles[:, i]] * scene.appearance.radius for i in range(3))
+    outward = np.cross(b - a, c - a)
+    to_eye = np.array([0.0, 0.0, CAMERA_DISTANCE]) - scene.trajectory.position
+    eyes = np.einsum("tij,ti->tj", rotation_matrices(scene.trajectory.orientation), to_eye)  # in the body's frame
+    facing = eyes @ outward.T > np.einsum("ij,ij->i", a, outward)
+    return dataclasses.replace(mesh, triangles=mesh.triangles[facing.any(axis=0)])
 
 
 def _windows(mesh: shapes.Mesh, scene: Scene, size: int) -> tuple[Int64[np.ndarray, "time 2"], tuple[int, int]]:

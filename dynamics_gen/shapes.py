@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-SEGMENTS = 18
+SEGMENTS = 16
 """Facets around a turned shape: at 64 pixels a finer outline cannot be told from this one."""
 
 
@@ -108,7 +108,7 @@ def _arc(points: int, start: float = 0.0, stop: float = np.pi, radius: float = 1
 
 def sphere(a: float, b: float) -> Mesh:
     """A sphere; the two proportions do nothing."""
-    return lathe(_arc(10), wraps=2)
+    return lathe(_arc(8), wraps=2)
 
 
 def ellipsoid(a: float, b: float) -> Mesh:

@@ -50,8 +50,8 @@ def test_normals_are_unit(mesh: Mesh) -> None:
 
 
 def test_the_sphere_has_nearly_the_volume_of_a_sphere() -> None:
-    """4π/3, less what the facets cut off (under 6 %)."""
+    """4π/3, less what the facets cut off (under 8 %)."""
     mesh = FAMILIES["sphere"](0.5, 0.5)
     a, b, c = (mesh.vertices[mesh.triangles[:, i]] for i in range(3))
     volume = np.einsum("ij,ij->", a, np.cross(b, c)) / 6
-    assert 0.94 * 4 / 3 * np.pi < volume < 4 / 3 * np.pi
+    assert 0.92 * 4 / 3 * np.pi < volume < 4 / 3 * np.pi
