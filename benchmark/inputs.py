@@ -38,9 +38,13 @@ def statistics(
 ) -> tuple[Float[Tensor, "batch 3"], Float[Tensor, "batch 3"]]:
     """Each clip's mean and deviation by channel, in grey levels; the deviation is at least `LEAST_DEVIATION`."""
     batch, frames, height, width, channels = videos.shape
-    rows = videos.view(batch, frames * height, width * channels).float().sub_(128.0)
-    sums = torch.stack([rows.sum(1), rows.square_().sum(1)])  # [2, B, W × 3]
-    first, second = sums.view(2, batch, width, channels).double().sum(2) / (frames * height * width)
+    sums = torch.empty(batch, 2, width * channels, device=videos.device)
+    step = 1 if videos.device.type == "cpu" else batch  # a clip at a time stays in the processor's cache
+    for part, sum_ in zip(videos.split(step), sums.split(step), strict=True):
+        rows = part.view(-1, frames * height, width * channels).float().sub_(128.0)
+        torch.sum(rows, 1, out=sum_[:, 0])
+        torch.sum(rows.square_(), 1, out=sum_[:, 1])
+    first, second = sums.view(batch, 2, width, channels).double().sum(2).div_(frames * height * width).unbind(1)
     variance = (second - first.square()).clamp_min(LEAST_DEVIATION**2)
     return (first + 128.0).float(), variance.sqrt().float()
 
@@ -90,12 +94,10 @@ def turn(
         codes: [B], on the CPU.
     """
     turned = torch.empty_like(videos)
-    for code in codes.unique().tolist():
-        rows = (codes == code).nonzero()[:, 0].to(videos.device, non_blocking=True)
-        mirrored = [axis for bit, axis in ((1, 3), (2, 2)) if code & bit]
-        part = videos.index_select(0, rows)
-        part = part.flip(mirrored) if mirrored else part
-        turned.index_copy_(0, rows, part.transpose(2, 3).contiguous() if code & 4 else part)
+    for clip, result, code in zip(videos, turned, codes.tolist(), strict=True):
+        mirrored = [axis for bit, axis in ((1, 2), (2, 1)) if code & bit]
+        part = clip.flip(mirrored) if mirrored else clip
+        result.copy_(part.transpose(1, 2) if code & 4 else part)
     return turned
 
 
