@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmark.checkpoint import Checkpoint
 from benchmark.classification import Classification
 from benchmark.data import Clips, sequential
-from benchmark.errors import TrainingError
+from benchmark.errors import ModelError, TrainingError
 from benchmark.predictions import Predictions, make
 from dynamics_gen.files import write_whole
 
@@ -64,16 +64,23 @@ def parameters(network: nn.Module) -> int:
 
 
 @torch.no_grad()
-def flops_per_clip(network: nn.Module, shape: tuple[int, int, int, int]) -> int:
+def flops_per_clip(network: nn.Module, shape: tuple[int, int, int, int], classes: int) -> int:
     """Floating-point operations of one clip's way forward: two for each multiply-add of a convolution or a matrix.
 
     Args:
         network: on the CPU; its mode is restored.
         shape: the (T, C, H, W) of its input.
+        classes: how many logits it must give.
+
+    Raises:
+        ModelError: what it gives are no logits of that many classes.
     """
     training = network.training
     frames, channels, height, width = shape
     with FlopCounterMode(display=False) as counter:
-        network.eval()(torch.zeros(1, channels, frames, height, width))
+        logits = network.eval()(torch.zeros(1, channels, frames, height, width))
     network.train(training)
+    found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if found != (1, classes):
+        raise ModelError(f"the network gives {found} for one clip: expected logits of shape {(1, classes)}")
     return counter.get_total_flops()

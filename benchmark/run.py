@@ -73,12 +73,13 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
         f"{training.batch_size}, {machine.device_name(planned.device)}, {training.precision}, "
         f"clips {'kept in memory' if clips['train'].resident else 'read as they are needed'}"
     )
+    network = planned.model.module.build(planned.config, clips["train"].shape, len(CLASSES))
+    flops = evaluate.flops_per_clip(network, clips["train"].shape, len(CLASSES))
     states = {seed: _train(planned, seed, clips, opened, say) for seed in range(options.seeds)}
     test = splits.test([folder.choice(seed) for seed in states])
     _check_split(test, options, splits.folder / "test")
     clips["test"] = Clips(test, planned.device, description.input)
     seeds = tuple(_test(planned, seed, state, clips) for seed, state in states.items())
-    network = planned.model.module.build(planned.config, clips["train"].shape, len(CLASSES))
     result = record.Record(
         record_version=record.RECORD_VERSION,
         metric_version=record.METRIC_VERSION,
@@ -92,7 +93,7 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
         ),
         seeds=seeds,
         parameters=evaluate.parameters(network),
-        flops_per_clip=evaluate.flops_per_clip(network, clips["train"].shape),
+        flops_per_clip=flops,
         environment=record.Environment(
             device=machine.device_name(planned.device),
             precision=training.precision,

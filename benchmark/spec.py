@@ -13,6 +13,8 @@ import ast
 import dataclasses
 import importlib
 import importlib.util
+import json
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from benchmark.errors import ModelError
-from dynamics_gen.errors import UnknownNameError
+from dynamics_gen.errors import DynamicsError, UnknownNameError
 
 PACKAGE = "baselines"
 GROUPS = ("classifiers", "generators")
@@ -28,6 +30,8 @@ GROUPS = ("classifiers", "generators")
 
 INPUTS = ("rgb", "pixels", "centred", "difference")
 """Forms in which a model may ask for its clips; `benchmark.inputs` makes them."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 OFFERS = {"classification": ("Config", "build")}
 """What a model's file defines, by task."""
@@ -74,7 +78,14 @@ class Model:
                 raise ModelError(f"{name} has no setting {key!r}: expected one of {known}")
             default = getattr(self.module.Config(), key)
             values[key] = parse_setting(text, default, f"setting {key} of {name}")
-        return self.module.Config(**values)
+        try:
+            config = self.module.Config(**values)
+            json.dumps(dataclasses.asdict(config), allow_nan=False)
+        except DynamicsError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"the Config of {name} cannot be used ({error}): expected plain finite values") from None
+        return config
 
 
 def list_models() -> tuple[Description, ...]:
@@ -118,6 +129,8 @@ def describe(path: Path, module: str = "") -> Description:
         tree = ast.parse(path.read_text("utf-8"), str(path))
     except (SyntaxError, ValueError) as error:  # ValueError: not UTF-8, or a null byte
         raise ModelError(f"{path} is not Python that can be read: {error}") from None
+    if not _NAME.fullmatch(path.stem):
+        raise ModelError(f"{path} cannot name a model: expected a file name of at most 64 letters, digits and _ . -")
     summary = (ast.get_docstring(tree) or "").strip().partition("\n")[0]
     if not summary:
         raise ModelError(f"{path} has no docstring: expected one whose first line says what the model is")
@@ -134,6 +147,8 @@ def describe(path: Path, module: str = "") -> Description:
             f"TRAINING in {path} is not a dictionary of dictionaries by size: expected, for example, "
             '{"*": {"learning_rate": 1e-3}, "mini": {"epochs": 12}}'
         )
+    if not stated["SOURCE"].isprintable():
+        raise ModelError(f"SOURCE in {path} is {stated['SOURCE']!r}: expected one line of text")
     return Description(
         name=path.stem,
         path=path,
@@ -161,6 +176,9 @@ def load(description: Description) -> Model:
         raise ModelError(
             f"Config in {description.path} is not a dataclass: decorate it with @dataclass(frozen=True, kw_only=True)"
         )
+    for one in dataclasses.fields(module.Config):
+        if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING:
+            raise ModelError(f"{one.name} in the Config of {description.path} has no default: expected one for each")
     return Model(description=description, module=module)
 
 

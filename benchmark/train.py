@@ -169,7 +169,7 @@ def _train_epoch(
     for module in learner.modules().values():
         module.train()
     losses: list[Mapping[str, Tensor]] = []
-    pending = 0
+    pending = checked = 0
     for step, batch in enumerate(train.batches(order, turns)):
         factor = warmup_cosine(first + step, steps, recipe.warmup * len(order))
         for group in rates:
@@ -177,8 +177,8 @@ def _train_epoch(
         losses.append(learner.training_step(batch))
         pending += len(batch)
         if train.device.type == "cpu" or len(losses) % STEPS_A_CHECK == 0 or len(losses) == len(order):
-            unseen = losses[-STEPS_A_CHECK:]
-            _refuse_nonfinite(unseen, first + len(losses) - len(unseen) + 1, epoch)
+            _refuse_nonfinite(losses[checked:], first + checked + 1, epoch)
+            checked = len(losses)
             report(Event(epoch=epoch, clips=pending, loss=float(losses[-1]["loss"])))
             pending = 0
     return {name: torch.stack([loss[name].double() for loss in losses]).mean().item() for name in losses[0]}

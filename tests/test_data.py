@@ -14,6 +14,7 @@ from moving_squares import MemorySplit
 
 from benchmark import data, inputs
 from benchmark.data import Clips, sequential, shuffled, symmetries
+from benchmark.spec import INPUTS
 
 CPU = torch.device("cpu")
 
@@ -130,3 +131,19 @@ def test_error_of_the_reader_reaches_the_trainer() -> None:
 
     with pytest.raises(ValueError, match="flipped bytes"):
         list(Clips(Damaged(20), CPU, "rgb", False).batches(sequential(20, 5)))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("form", INPUTS)
+@pytest.mark.parametrize("resident", [True, False])
+def test_batches_on_a_gpu_are_those_of_the_processor(form: str, resident: bool) -> None:
+    """Kept there or pinned and sent ahead, turned or not: the same clips, to rounding."""
+    split = MemorySplit(300)
+    here, there = Clips(split, CPU, form, True), Clips(split, torch.device("cuda"), form, resident)
+    order = shuffled(300, 32, 0, 1)
+    turns = symmetries(order, 0, 1)
+    for one, other in zip(here.batches(order, turns), there.batches(order, turns), strict=True):
+        assert other.clips.is_cuda
+        torch.testing.assert_close(one.clips, other.clips.cpu(), rtol=1e-5, atol=1e-5)
+        assert torch.equal(one.labels, other.labels.cpu())

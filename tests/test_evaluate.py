@@ -16,7 +16,7 @@ from benchmark import evaluate
 from benchmark.checkpoint import Checkpoint
 from benchmark.classification import Classification
 from benchmark.data import Clips
-from benchmark.errors import TrainingError
+from benchmark.errors import ModelError, TrainingError
 from benchmark.recipe import Training
 from dynamics_gen.classes import factors
 
@@ -85,12 +85,27 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         evaluate.load_weights({"net": nn.Linear(3, 4)}, path)
 
 
+class Mean(nn.Module):
+    """Over time and space; costs no multiplication."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """[B, C, T, H, W] to [B, C]."""
+        return maps.mean((2, 3, 4))
+
+
+def test_network_that_gives_no_logits_is_refused() -> None:
+    """Before it is trained: another number of classes, another shape, no tensor at all."""
+    for network in (nn.Sequential(nn.Conv3d(3, 7, 1), Mean()), nn.Conv3d(3, 10, 1)):
+        with pytest.raises(ModelError, match=r"gives \(1, .* for one clip: expected logits of shape \(1, 10\)"):
+            evaluate.flops_per_clip(network, (8, 3, 16, 16), 10)
+
+
 def test_cost_of_a_convolution_has_its_closed_form() -> None:
     """Two operations a multiply-add: outputs × kernel × channels; the mode of the network is left alone."""
-    network = nn.Sequential(nn.Conv3d(3, 5, (3, 1, 1), stride=(2, 1, 1), bias=False), nn.Dropout())
+    network = nn.Sequential(nn.Conv3d(3, 10, (3, 1, 1), stride=(2, 1, 1), bias=False), nn.Dropout(), Mean())
     frames = (8 - 3) // 2 + 1
-    assert evaluate.flops_per_clip(network, (8, 3, 16, 16)) == 2 * 5 * frames * 16 * 16 * 3 * 3
-    assert evaluate.parameters(network) == 5 * 3 * 3
+    assert evaluate.flops_per_clip(network, (8, 3, 16, 16), 10) == 2 * 10 * frames * 16 * 16 * 3 * 3
+    assert evaluate.parameters(network) == 10 * 3 * 3
     assert network.training
     network[0].requires_grad_(False)
     assert evaluate.parameters(network) == 0

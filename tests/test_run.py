@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from moving_squares import MODEL, build_squares
 from safetensors.numpy import load_file
 
@@ -278,3 +279,17 @@ def test_stop_outside_training_says_so_too(
     monkeypatch.setattr(dynamics_gen, "open", interrupted)
     with pytest.raises(StoppedError, match="what was finished is kept; the same command with --resume goes on"):
         run(model, squares, tmp_path)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_run_on_a_gpu_learns_as_well(model: Path, squares: Path, tmp_path: Path, precision: str) -> None:
+    """The device is found, clips live there, and the result says so; a run stopped there goes on there."""
+    made = run(model, squares, tmp_path, training={"precision": precision, "augment": False})
+    assert made.environment.device == torch.cuda.get_device_name()
+    assert made.seeds[0].scores.test.error < 0.5
+    assert made.seeds[0].peak_memory_bytes > 80 * 8 * 16 * 16 * 3
+    (tmp_path / "tiny_net" / "standard-tiny" / "record.json").unlink()
+    again = run(model, squares, tmp_path, resume=True, training={"precision": precision, "augment": False})
+    assert again.seeds[0].scores == made.seeds[0].scores

@@ -71,6 +71,7 @@ def test_missing_file_is_refused() -> None:
         ('SOURCE = "tests"', "SOURCE = 3", "SOURCE is 3 in .*expected a text"),
         ('SOURCE = "tests"', 'SOURCE = "te" + str(1)', r"SOURCE in line \d+ of .* is computed"),
         ("TRAINING = {", "TRAINING = 3  # {", "TRAINING in .* is not a dictionary of dictionaries"),
+        ('SOURCE = "tests"', 'SOURCE = "two\\nlines"', "SOURCE in .* expected one line of text"),
         ("def build(", "def build((", "is not Python that can be read"),
     ],
 )
@@ -88,6 +89,7 @@ def test_file_that_does_not_describe_a_model_is_refused(model_file: Path, old: s
         ("def build(", "def construct(", "does not define build"),
         ("class Config:", "class Settings:", "does not define Config"),
         ("@dataclass(frozen=True, kw_only=True, slots=True)\n", "", "is not a dataclass"),
+        ("width: int = 4", "width: int", "width in the Config of .* has no default: expected one for each"),
     ],
 )
 def test_file_that_lacks_what_its_task_needs_is_refused(model_file: Path, old: str, new: str, sentence: str) -> None:
@@ -96,6 +98,32 @@ def test_file_that_lacks_what_its_task_needs_is_refused(model_file: Path, old: s
     model_file.write_text(MODEL.replace(old, new))
     with pytest.raises(ModelError, match=sentence):
         spec.load(spec.find(str(model_file)))
+
+
+def test_name_that_no_record_could_hold_is_refused(tmp_path: Path) -> None:
+    """It is a folder's name and the board's."""
+    (tmp_path / "my model.py").write_text(MODEL)
+    with pytest.raises(ModelError, match="cannot name a model: expected a file name of at most 64 letters"):
+        spec.find(str(tmp_path / "my model.py"))
+
+
+@pytest.mark.parametrize(
+    ("default", "sentence"),
+    [("float('nan')", "not JSON compliant"), ("frozenset()", "frozenset is not JSON"), ("3 + 4j", "complex")],
+)
+def test_config_that_no_record_could_hold_is_refused(model_file: Path, default: str, sentence: str) -> None:
+    """Before anything is trained."""
+    model_file.write_text(MODEL.replace("width: int = 4", f"width: object = {default}"))
+    with pytest.raises(ModelError, match=f"the Config of my_model cannot be used .*{sentence}"):
+        spec.load(spec.find(str(model_file))).config({})
+
+
+def test_config_that_refuses_a_value_is_told(model_file: Path) -> None:
+    """A model may check its own settings with a plain ValueError."""
+    check = "    def __post_init__(self):\n        if self.width > 8:\n            raise ValueError('too wide')\n"
+    model_file.write_text(MODEL.replace("def build(", f"{check}\n\ndef build("))
+    with pytest.raises(ModelError, match=r"the Config of my_model cannot be used \(too wide\)"):
+        spec.load(spec.find(str(model_file))).config({"width": "9"})
 
 
 def test_settings_have_the_type_of_their_default(model_file: Path) -> None:
