@@ -128,30 +128,39 @@ class Clips:
             turns: codes for `inputs.turn`, one tensor a batch.
         """
         labels = self.labels.to(self.device)
-        for step, (rows, videos) in enumerate(self._fetch(order)):
-            mean, deviation = self._statistics(rows, videos)
+        for step, (rows, parts) in enumerate(self._fetch(order)):
+            mean, deviation = self._statistics(rows, parts)
             if turns is not None:
-                videos = inputs.turn(videos, turns[step])
+                codes = turns[step].split([len(part) for part in parts])
+                parts = [inputs.turn(part, code) for part, code in zip(parts, codes, strict=True)]
             yield Batch(
-                clips=inputs.prepare(videos, self.form, mean, deviation),
+                clips=inputs.prepare(parts, self.form, mean, deviation),
                 labels=labels.index_select(0, self._on_device(rows)),
             )
 
-    def _statistics(self, rows: np.ndarray, videos: Tensor) -> tuple[Tensor, Tensor]:
+    def _statistics(self, rows: np.ndarray, parts: Sequence[inputs.Part]) -> tuple[Tensor, Tensor]:
         """The clips' means and deviations: computed once, looked up ever after."""
         places = self._on_device(rows)
         if not self._known[rows].all():
-            mean, deviation = inputs.statistics(videos)
+            mean, deviation = inputs.statistics(parts)
             self._mean.index_copy_(0, places, mean)
             self._deviation.index_copy_(0, places, deviation)
             self._known[rows] = True
         return self._mean.index_select(0, places), self._deviation.index_select(0, places)
 
-    def _fetch(self, order: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, Tensor]]:
-        if self._videos is not None:
+    def _fetch(self, order: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, Sequence[inputs.Part]]]:
+        """Each batch's frames, in parts as `inputs` likes them."""
+        if self._videos is not None and self.device.type == "cpu":
             for rows in order:
-                yield rows, self._videos.index_select(0, self._on_device(rows))
-            return
+                yield rows, [self._videos[row : row + 1] for row in rows.tolist()]
+        elif self._videos is not None:
+            for rows in order:
+                yield rows, [self._videos.index_select(0, self._on_device(rows))]
+        else:
+            for rows, videos in self._read_ahead(order):
+                yield rows, videos.split(1 if self.device.type == "cpu" else len(videos))
+
+    def _read_ahead(self, order: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, Tensor]]:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="clips") as reader:
             waiting = iter(order)
             ahead: deque[tuple[np.ndarray, Future[Tensor]]] = deque()

@@ -38,17 +38,28 @@ def reference(video: np.ndarray, form: str) -> np.ndarray:
 def test_form_is_its_definition(form: str) -> None:
     """Every clip, on its own, is what the definition in NumPy says."""
     clips = videos()
-    made = inputs.prepare(clips, form, *inputs.statistics(clips))
+    made = inputs.prepare([clips], form, *inputs.statistics([clips]))
     expected = np.stack([reference(clip, form) for clip in clips.numpy()]).transpose(0, 4, 1, 2, 3)
     np.testing.assert_allclose(made.numpy(), expected, atol=2e-5)
     assert made.dtype == torch.float32
 
 
 @pytest.mark.parametrize("form", INPUTS)
+def test_parts_make_no_difference(form: str) -> None:
+    """A clip at a time, as on a processor, or all at once, as on a GPU."""
+    clips = videos(clips=5)
+    whole = inputs.prepare([clips], form, *inputs.statistics([clips]))
+    for step in (1, 2):
+        parts = clips.split(step)
+        made = inputs.prepare(parts, form, *inputs.statistics(parts))
+        torch.testing.assert_close(made, whole, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", INPUTS)
 def test_shape_is_known_before_the_clips_are(form: str) -> None:
     """`shape_of` gives what `prepare` makes."""
     clips = videos()
-    made = inputs.prepare(clips, form, *inputs.statistics(clips))
+    made = inputs.prepare([clips], form, *inputs.statistics([clips]))
     frames, channels, height, width = inputs.shape_of(form, (5, 8, 8, 3))
     assert made.shape == (3, channels, frames, height, width)
 
@@ -56,7 +67,7 @@ def test_shape_is_known_before_the_clips_are(form: str) -> None:
 def test_channels_stay_innermost_in_memory() -> None:
     """The layout of the shards is channels_last_3d: nothing is transposed on the way."""
     clips = videos()
-    made = inputs.prepare(clips, "rgb", *inputs.statistics(clips))
+    made = inputs.prepare([clips], "rgb", *inputs.statistics([clips]))
     assert made.is_contiguous(memory_format=torch.channels_last_3d)
 
 
@@ -65,14 +76,14 @@ def test_frames_are_not_written_to() -> None:
     clips = videos()
     before = clips.clone()
     for form in INPUTS:
-        inputs.prepare(clips, form, *inputs.statistics(clips))
+        inputs.prepare([clips], form, *inputs.statistics([clips]))
     assert torch.equal(clips, before)
 
 
 def test_statistics_are_those_of_numpy() -> None:
     """Mean and deviation by clip and channel, over time and space."""
     clips = videos()
-    mean, deviation = inputs.statistics(clips)
+    mean, deviation = inputs.statistics([clips])
     np.testing.assert_allclose(mean.numpy(), clips.numpy().mean((1, 2, 3)), rtol=1e-6)
     np.testing.assert_allclose(deviation.numpy(), clips.numpy().std((1, 2, 3)), rtol=1e-5)
 
@@ -80,7 +91,7 @@ def test_statistics_are_those_of_numpy() -> None:
 def test_flat_clip_becomes_zeros() -> None:
     """A clip of one colour has no deviation to divide by."""
     flat = torch.full((1, 4, 8, 8, 3), 200, dtype=torch.uint8)
-    made = inputs.prepare(flat, "rgb", *inputs.statistics(flat))
+    made = inputs.prepare([flat], "rgb", *inputs.statistics([flat]))
     assert torch.all(made.abs() < 1e-3)
 
 
@@ -117,5 +128,5 @@ def test_each_clip_is_turned_by_its_own_code() -> None:
 def test_turning_keeps_the_statistics() -> None:
     """So they may be looked up for a turned clip."""
     clips = videos(clips=8)
-    before, after = inputs.statistics(clips), inputs.statistics(inputs.turn(clips, torch.arange(8)))
+    before, after = inputs.statistics([clips]), inputs.statistics([inputs.turn(clips, torch.arange(8))])
     torch.testing.assert_close(before, after, rtol=1e-6, atol=1e-4)
