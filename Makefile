@@ -9,7 +9,7 @@ MODEL ?= conv3d_convlstm
 quickstart: $(VENV)/.bench
 	$(BIN)/dynamics-gen --split all --size mini
 	$(BIN)/dynamics-gen preview data/dynamics-mini/train
-	$(BIN)/bench run $(MODEL) --size mini
+	$(BIN)/bench run $(MODEL) --size mini --resume
 	$(BIN)/bench table --runs runs
 	@echo "contact sheet: data/dynamics-mini/train/preview/contact_sheet.png"
 

@@ -1,7 +1,7 @@
 """The only door to PyBullet: rails to integrate, pictures to take.
 
-A `Rails` or `Studio` owns one direct client and must stay in one process and thread. Bullet frees meshes and textures
-only when a world is reset (bulletphysics issues 2086, 2216, 3319), so worlds are reset often.
+A `Rails` or `Studio` owns one direct client at a time and must stay in one process and thread. Bullet gives meshes and
+textures back only when a client ends (see also bulletphysics issues 2086, 2216, 3319), so a studio renews its own often.
 """
 
 from __future__ import annotations
@@ -167,21 +167,24 @@ class Studio:
     def __init__(self, distance: float) -> None:
         if not pybullet.isNumpyEnabled():
             raise ImportError("this PyBullet was built without NumPy: install NumPy first, then reinstall pybullet")
-        self._client = pybullet.connect(pybullet.DIRECT)
         self._distance = distance
         self._view = pybullet.computeViewMatrix([0, 0, distance], [0, 0, 0], [0, 1, 0])
         self._texture_file, self._texture_path = _scratch_file()
         self._light: list[float] = [0, 0, 1]
         weakref.finalize(self, self._texture_file.close)
-        weakref.finalize(self, pybullet.disconnect, self._client)
-        self.clear()
+        self._connect()
 
     def clear(self) -> None:
-        """Empties the scene and frees its meshes and textures."""
-        # A reset forgets bodies but leaves their pictures standing, so they are removed first.
-        for _ in range(pybullet.getNumBodies(self._client)):
-            pybullet.removeBody(pybullet.getBodyUniqueId(0, self._client), self._client)
-        pybullet.resetSimulation(self._client)
+        """Empties the scene by taking a new client: only an ended one gives back its meshes and textures.
+
+        `resetSimulation` leaves bodies standing in TinyRenderer's pictures and keeps 40 KB for every clip.
+        """
+        self._end()
+        self._connect()
+
+    def _connect(self) -> None:
+        self._client = pybullet.connect(pybullet.DIRECT)
+        self._end = weakref.finalize(self, pybullet.disconnect, self._client)
         # Textures travel through one file, which Bullet would otherwise read once and remember.
         pybullet.setPhysicsEngineParameter(enableFileCaching=0, physicsClientId=self._client)
 
@@ -194,10 +197,10 @@ class Studio:
         client = self._client
         shape = pybullet.createVisualShape(
             pybullet.GEOM_MESH,
-            vertices=(mesh.vertices * scale).tolist(),
-            indices=mesh.triangles.ravel().tolist(),
-            normals=mesh.normals.tolist(),
-            uvs=mesh.uvs.tolist(),
+            vertices=_lent("vertices", mesh.vertices * scale),
+            indices=_lent("indices", mesh.triangles.ravel()),
+            normals=_lent("normals", mesh.normals),
+            uvs=_lent("uvs", mesh.uvs),
             rgbaColor=[1, 1, 1, 1],
             physicsClientId=client,
         )
@@ -252,6 +255,23 @@ class Studio:
             physicsClientId=self._client,
         )
         return rgba, depth
+
+
+_lent_lists: dict[tuple[str, int], list] = {}
+
+
+def _lent(purpose: str, values: np.ndarray) -> list:
+    """The values as a (nested) list that is used again for every array of the same length and purpose.
+
+    `createVisualShape` never gives back the lists it was passed, nor their rows: fresh ones would cost 65 KB a clip.
+    """
+    kept = _lent_lists.setdefault((purpose, len(values)), [])
+    if not kept or values.ndim == 1:
+        kept[:] = values.tolist()
+    else:
+        for row, new in zip(kept, values.tolist(), strict=True):
+            row[:] = new
+    return kept
 
 
 def _scratch_file() -> tuple[BinaryIO, str]:

@@ -25,7 +25,7 @@ from dynamics_gen.simulate import Trajectory, simulate
 SAMPLES = 2
 """Samples along each side of a pixel: edges are anti-aliased by SAMPLES² samples."""
 
-BATCH = 64
+BATCH = 128
 """Clips simulated together; changes nothing in them."""
 
 _TWO_BYTES = np.uint32(0x00FF00FF)
@@ -40,8 +40,6 @@ _BACKDROP = shapes.Mesh(
     triangles=np.array([[0, 1, 2], [0, 2, 3]]),
 )
 """A square that just fills the view; one texel falls on one pixel."""
-
-_IN_VIEW, _AWAY, _UPRIGHT = (0.0, 0.0, 0.0), (1e3, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,18 +60,11 @@ class Renderer:
         self.config = config
         self._rails = Rails()
         self._studio = Studio(CAMERA_DISTANCE)
-        self._clear()
-
-    def _clear(self) -> None:
-        """Empties the studio but for the backdrop's plane, which stands far off until it is needed."""
-        self._studio.clear()
-        self._plane = self._studio.add(_BACKDROP, 1.0)
-        self._studio.place(self._plane, _AWAY, _UPRIGHT)
 
     def clips(self, indices: Sequence[int]) -> Iterator[Clip]:
         """Yields the clips of the given indices, in that order."""
         for start in range(0, len(indices), BATCH):
-            self._clear()
+            self._studio.clear()
             for scene in self.scenes(indices[start : start + BATCH]):
                 yield self._clip(scene)
 
@@ -96,10 +87,10 @@ class Renderer:
         studio, size = self._studio, self.config.image_size
         mesh, object_texture, backdrop_texture = self._materials(scene)
         studio.light(scene.appearance.light)
-        studio.paint(self._plane, backdrop_texture)
-        studio.place(self._plane, _IN_VIEW, _UPRIGHT)
+        plane = studio.add(_BACKDROP, 1.0)
+        studio.paint(plane, backdrop_texture)
         backdrop = studio.picture(size, 0, 0, size, size)[0]
-        studio.place(self._plane, _AWAY, _UPRIGHT)
+        studio.remove(plane)
         body = studio.add(_seen_part(mesh, scene), scene.appearance.radius)
         studio.paint(body, object_texture)
         corners, (width, height) = _windows(mesh, scene, size)
@@ -120,8 +111,8 @@ class Renderer:
         studio, size = self._studio, self.config.image_size
         mesh, object_texture, backdrop_texture = self._materials(scene)
         studio.light(scene.appearance.light)
-        studio.paint(self._plane, backdrop_texture)
-        studio.place(self._plane, _IN_VIEW, _UPRIGHT)
+        plane = studio.add(_BACKDROP, 1.0)
+        studio.paint(plane, backdrop_texture)
         body = studio.add(mesh, scene.appearance.radius)
         studio.paint(body, object_texture)
         video = []
@@ -132,7 +123,7 @@ class Renderer:
             blocks = fine.reshape(size, SAMPLES, size, SAMPLES, 3).astype(np.uint16)
             video.append((blocks.sum(axis=(1, 3)) + SAMPLES**2 // 2) // SAMPLES**2)
         studio.remove(body)
-        studio.place(self._plane, _AWAY, _UPRIGHT)
+        studio.remove(plane)
         return np.array(video, np.uint8)
 
     def _materials(self, scene: Scene):

@@ -1,5 +1,9 @@
 """The fast path equals the plain render; objects are in view and always moving."""
 
+import gc
+import resource
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -110,6 +114,22 @@ def test_a_cleared_studio_shows_nothing() -> None:
         studio.place(studio.add(ball, 0.3), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
         assert studio.picture(32, 0, 0, 32, 32)[1].min() < 1.0
         studio.clear()
+
+
+def test_memory_does_not_grow_with_the_number_of_clips() -> None:
+    """After a warm-up, 384 further clips take less than 4 MB more: 10 KB a clip, a quarter of the leak there once was."""
+    renderer = Renderer(CONFIG)
+
+    def resident_bytes() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    sizes = []
+    for start in (0, 256, 512):
+        for _ in renderer.clips(range(start, start + 256 + 128 * (start > 0))):
+            pass
+        gc.collect()
+        sizes.append(resident_bytes())
+    assert sizes[2] - sizes[1] < 4e6
 
 
 def test_clips_of_one_class_differ(clips: list[Clip]) -> None:
