@@ -1,7 +1,7 @@
 """The only door to PyBullet: rails to integrate, pictures to take.
 
 A `Rails` or `Studio` owns one direct client at a time and must stay in one process and thread. Bullet gives meshes and
-textures back only when a client ends (see also bulletphysics issues 2086, 2216, 3319), so a studio renews its own often.
+textures back only when a client ends (bulletphysics issues 2086, 2216, 3319), so a studio renews its own often.
 """
 
 from __future__ import annotations
