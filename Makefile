@@ -24,7 +24,9 @@ lint: $(VENV)/.dev
 check: lint test
 
 bench: $(VENV)/.bench
-	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/generator.py
+	$(BIN)/dynamics-gen --split train --size mini
+	$(BIN)/python benchmarks/loader.py --data data/dynamics-mini/train
 
 clean:
 	rm -rf $(VENV) build *.egg-info
