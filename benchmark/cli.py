@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.group(cls=Group)
 @click.version_option(__version__, prog_name="bench")
 def main() -> None:
-    r"""Trains, scores and compares models on Dynamics.
+    """Trains, scores and compares models on Dynamics.
 
     \b
     Example:
@@ -32,7 +32,7 @@ def main() -> None:
 
 @main.command("list")
 def list_command() -> None:
-    r"""Lists the models: name, task, input, source, summary.
+    """Lists the models: name, task, input, source, summary.
 
     \b
     Example:
@@ -98,7 +98,7 @@ def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[s
     help="One of the model's own settings; may be given several times.",
 )
 def run(models: tuple[str, ...], **wishes: Any) -> None:
-    r"""Trains each MODEL on train, chooses its epoch on valid, reports on test once.
+    """Trains each MODEL on train, chooses its epoch on valid, reports on test once.
 
     MODEL is a name that `bench list` shows, the path of your own file, or `all`. Settings of the recipe that are not
     given here are the model's own, or else the defaults of the size. Results go to RUNS/MODEL/RELEASE-SIZE:
@@ -162,7 +162,7 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
 @click.option("--runs", type=click.Path(path_type=Path), help="Folder of local runs to print among the entries.")
 @click.option("--check", is_flag=True, help="Write nothing, and fail if the table is not what the records say.")
 def table(board: Path, runs: Path | None, check: bool) -> None:
-    r"""Prints the board, and writes it anew from its records.
+    """Prints the board, and writes it anew from its records.
 
     \b
     Examples:
