@@ -24,6 +24,15 @@ class Mesh:
     triangles: Int64[np.ndarray, "triangle 3"]
 
 
+SQUARE = Mesh(
+    vertices=np.array([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]),
+    normals=np.tile([0.0, 0.0, 1.0], (4, 1)),
+    uvs=np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]]),
+    triangles=np.array([[0, 1, 2], [0, 2, 3]]),
+)
+"""The square [-1, 1]² in the plane z = 0, its texture upright for an eye on the positive z axis."""
+
+
 def lathe(profile: Float64[np.ndarray, "point 4"], wraps: int = 1) -> Mesh:
     """Turns a profile about the z axis.
 

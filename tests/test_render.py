@@ -46,6 +46,20 @@ def test_the_fast_path_equals_the_plain_render(size: int) -> None:
     assert differing <= 1e-4 * compared
 
 
+def test_a_lit_texture_is_what_a_picture_of_it_shows() -> None:
+    """The chart of grey levels gives every byte of a rendered plane, in any light, behind whatever was there before."""
+    studio, rng = Studio(CAMERA_DISTANCE), np.random.default_rng(0)
+    for _ in range(20):
+        slant = rng.uniform(0, 1)
+        studio.light(np.array([np.sin(slant), 0, np.cos(slant)]))
+        texture = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        plane = studio.add(shapes.SQUARE, 1.0)
+        studio.paint(plane, texture)
+        rendered = studio.picture(64, 0, 0, 64, 64)[0][..., :3]
+        studio.remove(plane)
+        np.testing.assert_array_equal(studio.lit(texture), rendered)
+
+
 def test_the_object_is_where_its_vertices_project_to(renderer: Renderer) -> None:
     """Pixels that differ from the bare backdrop lie inside the projected vertices' box, and reach its sides."""
     for scene in renderer.scenes(range(60, 90)):
