@@ -190,9 +190,9 @@ def _windows(mesh: shapes.Mesh, scene: Scene, size: int) -> tuple[Int64[np.ndarr
     turned = np.array_equal(trajectory.orientation[0], trajectory.orientation[-1])
     quaternions = trajectory.orientation[:1] if turned else trajectory.orientation
     world = body @ rotation_matrices(quaternions).transpose(0, 2, 1) + trajectory.position[:, None]
-    pixels = project(world, size)
-    low = np.floor(pixels.min(axis=1)).astype(np.int64)
-    high = np.ceil(pixels.max(axis=1)).astype(np.int64)
+    pixels = np.ascontiguousarray(np.moveaxis(project(world, size), -1, 1))  # [time, 2, vertex]
+    low = np.floor(pixels.min(axis=-1)).astype(np.int64)
+    high = np.ceil(pixels.max(axis=-1)).astype(np.int64)
     extent = (high - low).max(axis=0)
     return np.clip(low, 0, size - extent), (int(extent[0]), int(extent[1]))
 
