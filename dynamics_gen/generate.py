@@ -1,4 +1,8 @@
-"""Builds a split, or goes on with one that was interrupted: one worker process makes one shard at a time."""
+"""Builds a split, or goes on with one that was interrupted.
+
+Worker processes make pieces of shards, in order; this one joins those of a shard as soon as all are there. So every
+core has work to the end, and little is lost when the build is killed.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +21,11 @@ from dynamics_gen.clip import Clip
 from dynamics_gen.config import BuildConfig
 from dynamics_gen.errors import BuildError, ConfigError, ShardError
 from dynamics_gen.files import explained, remove_temporaries
-from dynamics_gen.layout import header_of, is_shard_name, shard_name
+from dynamics_gen.layout import ShardHeader, header_of, is_shard_name, shard_name
 from dynamics_gen.manifest import Manifest, read_manifest, write_manifest
 from dynamics_gen.pool import available_cores, run_tasks
 from dynamics_gen.shard_file import LARGEST_CLIP, ShardFile, UnknownFormatError, header_difference
-from dynamics_gen.shards import Report, ShardResult, check_shard, write_shard
+from dynamics_gen.shards import Piece, Report, ShardResult, check_shard, compress_piece, join_pieces
 
 ClipSource = Callable[[BuildConfig, Sequence[int]], Iterator[Clip]]
 """Makes clips in the order of the indices; picklable by name."""
@@ -29,13 +33,16 @@ ClipSource = Callable[[BuildConfig, Sequence[int]], Iterator[Clip]]
 BYTES_A_CLIP = 20_000
 """What a clip of 32 frames of 64×64 takes on disk, at most about; larger ones in proportion."""
 
+CLIPS_A_PIECE = 125
+"""What a worker makes at a time: little enough to keep all of them busy to the end, enough to simulate together."""
+
 _LOCK = ".lock"
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShardJob:
-    """One shard to be made, or to be checked if it is there."""
+    """One shard to be made."""
 
     config: BuildConfig
     directory: Path
@@ -46,6 +53,32 @@ class ShardJob:
     def path(self) -> Path:
         """Where the shard is to stand."""
         return self.directory / shard_name(self.config.split, self.shard, self.config.shards)
+
+    @property
+    def header(self) -> ShardHeader:
+        """What it is to hold, but for the columns."""
+        return header_of(self.config, self.shard, {})
+
+    @property
+    def pieces(self) -> list[PieceJob]:
+        """What its clips are made in."""
+        clips = self.header.clips
+        return [
+            PieceJob(shard=self, start=start, stop=min(start + CLIPS_A_PIECE, clips))
+            for start in range(0, clips, CLIPS_A_PIECE)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PieceJob:
+    """Some clips of a shard to be made, `start` to `stop` - 1 as counted in it."""
+
+    shard: ShardJob
+    start: int
+    stop: int
+
+    def __str__(self) -> str:
+        return f"clips {self.start} to {self.stop - 1} of {self.shard.path.name}"
 
 
 def build_split(
@@ -64,7 +97,7 @@ def build_split(
     Args:
         config: what to build.
         directory: where; made if it is not there.
-        workers: processes, one shard at a time each; as many as there are cores unless given.
+        workers: processes; as many as there are cores unless given.
         progress: called in this process with numbers of newly finished clips, in all `config.clips`.
         source: makes the clips; the renderer unless given.
 
@@ -88,18 +121,13 @@ def build_split(
         jobs = [
             ShardJob(config=config, directory=directory, shard=shard, source=source) for shard in range(config.shards)
         ]
-        missing = sum(header_of(config, job.shard, {}).clips for job in jobs if not job.path.exists())
+        standing = [job for job in jobs if job.path.exists()]
+        missing = config.clips - sum(job.header.clips for job in standing)
         _require_space(config, directory, clips=missing)
         remove_temporaries(directory, f"{config.split}-")
         try:
-            made = run_tasks(
-                make_shard,
-                jobs,
-                workers=available_cores() if workers is None else workers,
-                progress=report,
-                name=lambda job: job.path.name,
-            )
-            results = sorted(made, key=lambda result: result.entry.first_clip)
+            crew = available_cores() if workers is None else workers
+            results = sorted(_make_all(jobs, standing, crew, report), key=lambda result: result.entry.first_clip)
         finally:
             remove_temporaries(directory, f"{config.split}-")
         manifest = _manifest(config, directory, results)
@@ -109,26 +137,57 @@ def build_split(
 
 
 def make_shard(job: ShardJob, report: Report) -> ShardResult:
-    """Makes one shard, unless it stands already and all its clips decode to what was written.
+    """Makes one shard in this process; it needs the job and the folder, nothing else."""
+    return join_pieces(job.path, job.header, [make_piece(piece, report) for piece in job.pieces])
 
-    This is all that a worker does, wherever it runs: it needs the job and the folder.
-    """
-    header = header_of(job.config, job.shard, {})
-    damage = ""
-    if job.path.exists():
-        try:
-            result = check_shard(job.path)
-        except ShardError as error:
-            damage = str(error)
-        else:
-            report(header.clips)
-            return result
-    if job.source is None:
+
+def make_piece(job: PieceJob, report: Report) -> Piece:
+    """Makes and compresses the clips of one piece: all that a worker does."""
+    if job.shard.source is None:
         from dynamics_gen.render import render_clips as source
     else:
-        source = job.source
-    indices = range(header.first_clip, header.first_clip + header.clips)
-    return replace(write_shard(job.path, header, source(job.config, indices), report), damage=damage)
+        source = job.shard.source
+    header = job.shard.header
+    indices = range(header.first_clip + job.start, header.first_clip + job.stop)
+    return compress_piece(header, job.start, job.stop, source(job.shard.config, indices), report)
+
+
+def _make_all(
+    jobs: Sequence[ShardJob], standing: Sequence[ShardJob], workers: int, progress: Callable[[int], None]
+) -> Iterator[ShardResult]:
+    """Yields every shard of a build: those that stand if all is well with them, then the others, newly made."""
+    damage: dict[int, str] = {}
+    whole: set[int] = set()
+    checks = run_tasks(_check, standing, workers=workers, progress=progress, name=lambda job: job.path.name)
+    for job, found in checks:
+        if isinstance(found, str):
+            damage[job.shard] = found
+        else:
+            whole.add(job.shard)
+            yield found
+    pieces = [piece for job in jobs if job.shard not in whole for piece in job.pieces]
+    unfinished: dict[int, list[Piece]] = {}
+    for job, piece in run_tasks(_make_named_piece, pieces, workers=workers, progress=progress):
+        shard = job.shard
+        made = unfinished.setdefault(shard.shard, [])
+        made.append(piece)
+        if len(made) == len(shard.pieces):
+            result = join_pieces(shard.path, shard.header, unfinished.pop(shard.shard))
+            yield replace(result, damage=damage.get(shard.shard, ""))
+
+
+def _check(job: ShardJob, report: Report) -> tuple[ShardJob, ShardResult | str]:
+    """Decodes a shard that stands; the second is what is wrong with it, if anything is."""
+    try:
+        result = check_shard(job.path)
+    except ShardError as error:
+        return job, str(error)
+    report(job.header.clips)
+    return job, result
+
+
+def _make_named_piece(job: PieceJob, report: Report) -> tuple[PieceJob, Piece]:
+    return job, make_piece(job, report)
 
 
 def _finished(config: BuildConfig, directory: Path) -> Manifest | None:

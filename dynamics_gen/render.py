@@ -224,8 +224,8 @@ def _compose(
     sprite_rows = np.ascontiguousarray(mixed.view(np.uint8).reshape(*free.shape, 4)[..., :3])
     video = np.empty((len(sprites), *backdrop.shape), np.uint8)
     video.reshape(len(video), -1)[:] = backdrop.ravel()
-    for frame, (x, y), window in zip(video, corners.tolist(), sprite_rows, strict=True):
-        frame[y : y + height, x : x + width] = window
+    for frame, (x, y) in enumerate(corners.tolist()):
+        video[frame, y : y + height, x : x + width] = sprite_rows[frame]
     return video
 
 

@@ -1,4 +1,7 @@
-"""Writes one shard, whole or not at all, and checks what it wrote."""
+"""Writes one shard, whole or not at all, and checks what it wrote.
+
+A shard is compressed in pieces, by as many processes as there are, and put together by one.
+"""
 
 from __future__ import annotations
 
@@ -64,31 +67,109 @@ class ShardResult:
     damage: str = ""
 
 
-def write_shard(path: Path, header: ShardHeader, clips: Iterable[Clip], report: Report) -> ShardResult:
-    """Writes clips to `path`, reads them back, and only then gives the file its name.
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Piece:
+    """Some consecutive clips of a shard, compressed.
 
-    The shard is put together in memory (about 12 MB for a thousand clips of the default size).
+    Attributes:
+        start: place of the first in its shard.
+        video: type and shape of one clip's video.
+        chunks: each clip's video as it will stand in the file.
+        hashes: SHA-256 of each clip's video.
+        small: everything else of each clip, by column name.
+    """
 
-    The same clips give the same bytes (there are no timestamps in it), given the same versions of HDF5 and codec.
+    start: int
+    video: Column
+    chunks: list[bytes]
+    hashes: list[bytes]
+    small: list[dict[str, object]]
+
+
+def compress_piece(header: ShardHeader, start: int, stop: int, clips: Iterable[Clip], report: Report) -> Piece:
+    """Compresses the clips `start` to `stop` - 1 of a shard, and decodes them again to see that they are the same.
+
+    Args:
+        header: what the shard is to hold; its `columns` are not looked at.
+        start: first clip, counted in the shard.
+        stop: the clip after the last.
+        clips: exactly `stop` - `start` of them, in order.
+        report: told of progress.
+
+    Raises:
+        ShardError: what was decoded is not what was compressed.
+    """
+    register_codec(header.codec)
+    hashes: list[bytes] = []
+    marks: list[int] = []
+    small: list[dict[str, object]] = []
+    videos = column = None
+    image, expected = io.BytesIO(), stop - start
+    with _created(image) as file:
+        for clip in clips:
+            if len(hashes) == expected:
+                raise ValueError(f"more clips came than the {expected} of the piece")
+            video = np.ascontiguousarray(clip.video)
+            if videos is None:
+                column = Column(dtype="|u1", shape=video.shape)
+                videos = _dataset(file, VIDEO, column, dataclasses.replace(header, clips=expected))
+            videos[len(hashes)] = video
+            hashes.append(_video_hash(video))
+            marks.append(_mark(video))
+            small.append(small_values(clip))
+            if len(hashes) % CLIPS_A_REPORT == 0 or len(hashes) == expected:
+                report((len(hashes) - 1) % CLIPS_A_REPORT + 1)
+    if len(hashes) != expected or column is None:
+        raise ValueError(f"only {len(hashes)} clips came for a piece of {expected}")
+    with h5py.File(image, "r") as file:  # opened anew, so that nothing comes from a cache
+        chunks = _decoded_chunks(file, column, marks)
+    return Piece(start=start, video=column, chunks=chunks, hashes=hashes, small=small)
+
+
+def join_pieces(path: Path, header: ShardHeader, pieces: Iterable[Piece]) -> ShardResult:
+    """Writes a shard to `path`, reads its bytes back, and only then gives the file its name.
+
+    The shard is put together in memory (about 18 MB for a thousand clips of the default size). The same clips give the
+    same bytes (there are no timestamps in it), given the same versions of HDF5 and codec.
 
     Args:
         path: final name; its folder exists.
         header: what the shard is to hold; its `columns` are found from the clips.
-        clips: exactly `header.clips` of them, in order.
-        report: told of progress.
+        pieces: all of its pieces, in any order.
 
     Raises:
         BuildError: the disk is full or cannot be written.
         ShardError: what was read back is not what was written.
     """
     register_codec(header.codec)
+    pieces = sorted(pieces, key=lambda piece: piece.start)
+    chunks = [chunk for piece in pieces for chunk in piece.chunks]
+    if len(chunks) != header.clips:
+        raise ValueError(f"pieces of {len(chunks)} clips came for a shard of {header.clips}")
+    video = pieces[0].video
+    data = small_columns([values for piece in pieces for values in piece.small])
+    digests = clip_digests((digest for piece in pieces for digest in piece.hashes), data)
+    columns = describe(data)
+    header = dataclasses.replace(header, columns={VIDEO: video, **columns})
     image = io.BytesIO()
     with _created(image) as file:
-        header, digests, marks = _fill(file, header, clips, report)
+        videos = _dataset(file, VIDEO, video, header)
+        for clip, chunk in enumerate(chunks):
+            videos.id.write_direct_chunk((clip, 0, 0, 0, 0), chunk)
+        _group(file, "parameters")
+        for name, values in data.items():
+            _dataset(file, name, columns[name], header)[...] = values
+        _dataset(file, DIGEST, DIGEST_COLUMN, header)[...] = digests
+        _write_attributes(file, header)
     with explained(path), replacing(path) as temporary:
         temporary.write_bytes(image.getbuffer())
-        _read_back(temporary, header, digests, marks)
+        _read_back(temporary, header, digests, image.getbuffer())
     return ShardResult(entry=_entry(path, header, digests, image.getbuffer()), header=header, digests=digests)
+
+
+def write_shard(path: Path, header: ShardHeader, clips: Iterable[Clip], report: Report) -> ShardResult:
+    """Compresses and writes a whole shard in this process; see `compress_piece` and `join_pieces`."""
+    return join_pieces(path, header, [compress_piece(header, 0, header.clips, clips, report)])
 
 
 def check_shard(path: Path, header: ShardHeader | None = None) -> ShardResult:
@@ -122,48 +203,26 @@ def _entry(path: Path, header: ShardHeader, digests: np.ndarray, image: memoryvi
     )
 
 
-def _read_back(path: Path, header: ShardHeader, digests: np.ndarray, marks: list[int]) -> None:
-    """Decodes what was just written; comparing checksums takes a fifth of the time of hashing again."""
+def _read_back(path: Path, header: ShardHeader, digests: np.ndarray, image: memoryview) -> None:
+    """Holds the file that was just written against what was meant."""
     with ShardFile(path, header) as shard:
         shard.check_structure()
         same = np.array_equal(shard.column(DIGEST), digests)
-        if not same or any(_mark(shard.video(clip)) != mark for clip, mark in enumerate(marks)):
-            raise ShardError(f"{path} read back other clips than were written to it: the disk or memory may be faulty")
+    if not same or path.read_bytes() != image:
+        raise ShardError(f"{path} read back other bytes than were written to it: the disk may be faulty")
 
 
-def _fill(
-    file: h5py.File, header: ShardHeader, clips: Iterable[Clip], report: Report
-) -> tuple[ShardHeader, np.ndarray, list[int]]:
-    """Writes videos as they come and everything else at the end."""
-    hashes: list[bytes] = []
-    marks: list[int] = []
-    small: list[dict[str, object]] = []
-    videos = video_column = None
-    for clip in clips:
-        if len(hashes) == header.clips:
-            raise ValueError(f"more clips came than the {header.clips} of the shard")
-        if videos is None:
-            video_column = Column(dtype="|u1", shape=clip.video.shape)
-            videos = _dataset(file, VIDEO, video_column, header)
-        video = np.ascontiguousarray(clip.video)
-        videos[len(hashes)] = video
-        hashes.append(_video_hash(video))
-        marks.append(_mark(video))
-        small.append(small_values(clip))
-        if len(hashes) % CLIPS_A_REPORT == 0 or len(hashes) == header.clips:
-            report((len(hashes) - 1) % CLIPS_A_REPORT + 1)
-    if len(hashes) != header.clips or video_column is None:
-        raise ValueError(f"only {len(hashes)} clips came for a shard of {header.clips}")
-    data = small_columns(small)
-    digests = clip_digests(hashes, data)
-    columns = describe(data)
-    _group(file, "parameters")
-    for name, values in data.items():
-        _dataset(file, name, columns[name], header)[...] = values
-    _dataset(file, DIGEST, DIGEST_COLUMN, header)[...] = digests
-    header = dataclasses.replace(header, columns={VIDEO: video_column, **columns})
-    _write_attributes(file, header)
-    return header, digests, marks
+def _decoded_chunks(file: h5py.File, column: Column, marks: list[int]) -> list[bytes]:
+    """The stored chunks of a piece, each decoded first; comparing checksums takes a fifth of the time of hashing."""
+    videos = file[VIDEO]
+    assert isinstance(videos, h5py.Dataset)
+    chunks, video = [], np.empty(column.shape, np.uint8)
+    for clip, mark in enumerate(marks):
+        videos.read_direct(video, clip)
+        if _mark(video) != mark:
+            raise ShardError(f"clip {clip} of a piece decodes to another than was compressed: the memory may be faulty")
+        chunks.append(videos.id.read_direct_chunk((clip, 0, 0, 0, 0))[1])
+    return chunks
 
 
 def _dataset(file: h5py.File, name: str, column: Column, header: ShardHeader) -> h5py.Dataset:

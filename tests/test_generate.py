@@ -244,7 +244,7 @@ def test_second_run_in_a_folder_is_refused_at_once(tmp_path: Path) -> None:
 
 def test_killed_worker_is_reported_and_finished_shards_are_kept(tmp_path: Path, fake_split: Path) -> None:
     """As when memory runs out: one sentence; the same command then goes on."""
-    sentence = r"was killed by SIGKILL while at work on train-00002-of-00004\.h5: .* what is finished is kept"
+    sentence = r"was killed by SIGKILL while at work on clips 0 to 7 of train-00002-of-00004\.h5: .* finished is kept"
     with pytest.raises(BuildError, match=sentence):
         build_split(small_config(), tmp_path, 1, source=killed_clips)
     assert sorted(path.name for path in tmp_path.iterdir()) == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from dynamics_gen.clip import STATE_COLUMNS, Clip
 from dynamics_gen.errors import BuildError, ShardError
 from dynamics_gen.layout import header_of
 from dynamics_gen.shard_file import ShardFile
-from dynamics_gen.shards import ShardResult, check_shard, write_shard
+from dynamics_gen.shards import ShardResult, check_shard, compress_piece, join_pieces, write_shard
 
 
 def write(path: Path, codec: str = "zstd") -> ShardResult:
@@ -132,16 +133,52 @@ def test_wrong_number_of_clips_is_refused(tmp_path: Path, count: int) -> None:
 
 def test_shard_that_reads_back_wrongly_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What reaches the disk is compared with what was meant, before it gets its name."""
+    plain = Path.write_bytes
 
-    class FaultyFile(ShardFile):
-        def video(self, clip: int) -> np.ndarray:
-            video = super().video(clip)
-            video[0, 5, 5, 1] ^= clip == 3
-            return video
+    def faulty(path: Path, data: memoryview) -> int:
+        wrong = bytearray(data)
+        wrong[wrong.index(chunk) + len(chunk) // 2] ^= 1
+        return plain(path, wrong)
 
-    monkeypatch.setattr(shards, "ShardFile", FaultyFile)
-    with pytest.raises(ShardError, match="read back other clips"):
+    config = small_config()
+    clips = fake_clips(config, range(8, 16))
+    chunk = compress_piece(header_of(config, 1, {}), 0, 8, clips, lambda clips: None).chunks[3]
+    monkeypatch.setattr(Path, "write_bytes", faulty)
+    with pytest.raises(ShardError, match="read back other bytes"):
         write(tmp_path / "s.h5")
+    assert not list(tmp_path.iterdir())
+
+
+def test_clip_that_decodes_wrongly_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A codec that gives back another clip than it was given makes no shard."""
+    plain, calls = shards._mark, itertools.count()
+    monkeypatch.setattr(shards, "_mark", lambda video: plain(video) + (next(calls) == 8 + 3))
+    with pytest.raises(ShardError, match="clip 3 of a piece decodes to another"):
+        write(tmp_path / "s.h5")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("codec", ["zstd", "gzip"])
+def test_pieces_make_the_same_file(tmp_path: Path, codec: str) -> None:
+    """However a shard is cut, and in whatever order its pieces come, its bytes are the same."""
+    write(tmp_path / "whole.h5", codec)
+    config = small_config(codec=codec)
+    header = header_of(config, 1, {})
+    pieces = [
+        compress_piece(header, start, stop, fake_clips(config, range(8 + start, 8 + stop)), lambda clips: None)
+        for start, stop in ((5, 8), (0, 1), (1, 5))
+    ]
+    join_pieces(tmp_path / "joined.h5", header, pieces)
+    assert (tmp_path / "joined.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+
+
+def test_missing_piece_makes_no_shard(tmp_path: Path) -> None:
+    """A shard is whole or it is not there."""
+    config = small_config()
+    header = header_of(config, 1, {})
+    piece = compress_piece(header, 0, 5, fake_clips(config, range(8, 13)), lambda clips: None)
+    with pytest.raises(ValueError, match="pieces of 5 clips came for a shard of 8"):
+        join_pieces(tmp_path / "s.h5", header, [piece])
     assert not list(tmp_path.iterdir())
 
 
