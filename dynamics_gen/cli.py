@@ -1,17 +1,21 @@
-"""The command `dynamics-gen`: parses, calls the library, prints. Heavy imports wait until a command needs them."""
+"""The command `dynamics-gen`, which builds; its subcommands are the modules of `commands`.
+
+A command parses, calls the library and prints. Heavy imports wait until it needs them.
+"""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from pathlib import Path
 
 import click
 
+from dynamics_gen import commands
 from dynamics_gen import config as configs
 from dynamics_gen.console import Failure, Group, Meter
-from dynamics_gen.errors import ShardError
 from dynamics_gen.version import __version__
 
-_EXISTING = click.Path(path_type=Path)
 _SPLITS = (*configs.SPLITS, "all")
 
 
@@ -91,72 +95,5 @@ def _build(config: configs.BuildConfig, directory: Path, workers: int | None) ->
     click.echo(f"fingerprint {manifest.fingerprint}")
 
 
-@main.command()
-@click.argument("directory", type=_EXISTING)
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; as many as there are cores unless given.")
-def verify(directory: Path, workers: int | None) -> None:
-    """Checks every file of a split against its manifest and decodes every clip.
-
-    \b
-    Example:
-        dynamics-gen verify data/dynamics/train
-    """
-    from dynamics_gen.manifest import read_manifest
-    from dynamics_gen.verify import verify as check
-
-    manifest = read_manifest(directory)
-    with Meter("verify", manifest.clips, {"clips": 1}) as meter:
-        problems = check(directory, workers=workers, progress=meter.advance)
-    for problem in problems:
-        click.echo(problem, err=True)
-    if problems:
-        raise ShardError(f"{directory} has {len(problems)} problem{'s' * (len(problems) > 1)}; build it anew")
-    click.echo(f"{directory}: {manifest.clips:,} clips, all as the manifest says")
-
-
-@main.command()
-@click.argument("directory", type=_EXISTING)
-def info(directory: Path) -> None:
-    """Says what a split is: sizes, settings, columns, fingerprint.
-
-    \b
-    Example:
-        dynamics-gen info data/dynamics/train
-    """
-    from dynamics_gen.manifest import read_manifest
-
-    manifest = read_manifest(directory)
-    frames, height, width, _ = manifest.video_shape
-    stored = sum(shard.bytes for shard in manifest.shards)
-    raw = manifest.clips * frames * height * width * 3
-    facts = {
-        "release": manifest.release,
-        "split": manifest.split,
-        "seed": manifest.seed,
-        "clips": f"{manifest.clips:,} of {len(manifest.classes)} classes",
-        "video": f"{frames} frames of {height}×{width} RGB at {manifest.content.get('fps', '?')} frames/s",
-        "files": f"{len(manifest.shards)} shards, {stored / 1e6:,.1f} MB ({raw / stored:.0f}:1, {manifest.codec})",
-        "fingerprint": manifest.fingerprint,
-        "made by": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
-    }
-    for name, fact in facts.items():
-        click.echo(f"{name:12} {fact}")
-    click.echo(f"{'columns':12} {', '.join(manifest.columns)}")
-
-
-@main.command()
-@click.argument("directory", type=_EXISTING)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the pictures  [default: DIRECTORY/preview].")
-@click.option("--format", "image_format", type=click.Choice(["webp", "gif"]), default="webp", show_default=True)
-def preview(directory: Path, out: Path | None, image_format: str) -> None:
-    """Draws a contact sheet (PNG) and an animation of each class.
-
-    \b
-    Example:
-        dynamics-gen preview data/dynamics/train
-    """
-    import dynamics_gen
-    from dynamics_gen.preview import write_previews
-
-    for path in write_previews(dynamics_gen.open(directory), out or directory / "preview", image_format):
-        click.echo(path)
+for _module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
+    main.add_command(importlib.import_module(_module.name).command)
