@@ -23,7 +23,7 @@ from dynamics_gen.config import SPLITS, BuildConfig, clips_per_class, release_na
 from dynamics_gen.console import Meter
 from dynamics_gen.errors import ConfigError
 
-CLIPS_BUILT_PER_S = 200
+CLIPS_BUILT_PER_S = 90
 """By one core, about; only for telling how long a missing split will take."""
 
 
@@ -120,9 +120,10 @@ def build_missing(dataset: Path, options: Options, say: Callable[[str], None]) -
     for split in SPLITS:
         if (dataset / split / "manifest.json").exists():
             continue
-        config = BuildConfig(release=release, split=split, per_class=clips_per_class(options.size, split))
+        per_class = clips_per_class(options.size, split)
+        config = BuildConfig(release=release, split=split, per_class=per_class, frames=release.frames)
         workers = options.workers or available_cores()
-        seconds = config.clips / (CLIPS_BUILT_PER_S * min(workers, config.shards))
+        seconds = config.clips / (CLIPS_BUILT_PER_S * workers)
         say(f"{dataset / split} is not there: building its {config.clips:,} clips, in {_duration(seconds)}")
         with Meter(f"build {split}", config.clips, {"clips": 1, "frames": config.frames}) as meter:
             build_split(config, dataset / split, workers=workers, progress=meter.advance)

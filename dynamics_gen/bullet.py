@@ -188,7 +188,7 @@ class Studio:
         self._end = weakref.finalize(self, pybullet.disconnect, self._client)
         # Textures travel through one file, which Bullet would otherwise read once and remember.
         pybullet.setPhysicsEngineParameter(enableFileCaching=0, physicsClientId=self._client)
-        self._chart = self.add(SQUARE, 1.0)
+        self._chart = self.add(SQUARE)
         self.paint(self._chart, np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(16, 16, 3))
         self.place(self._chart, self._AWAY, (0.0, 0.0, 0.0, 1.0))
 
@@ -196,12 +196,12 @@ class Studio:
         """Sets the unit vector towards the light."""
         self._light = direction.tolist()
 
-    def add(self, mesh: Mesh, scale: float) -> int:
+    def add(self, mesh: Mesh) -> int:
         """Puts a mesh at the origin and returns its handle."""
         client = self._client
         shape = pybullet.createVisualShape(
             pybullet.GEOM_MESH,
-            vertices=_lent("vertices", mesh.vertices * scale),
+            vertices=_lent("vertices", mesh.vertices),
             indices=_lent("indices", mesh.triangles.ravel()),
             normals=_lent("normals", mesh.normals),
             uvs=_lent("uvs", mesh.uvs),
@@ -237,18 +237,36 @@ class Studio:
         pybullet.resetBasePositionAndOrientation(body, position, orientation, self._client)
 
     def picture(
-        self, size: int, left: int, top: int, width: int, height: int
+        self,
+        size: int,
+        left: int,
+        top: int,
+        width: int,
+        height: int,
+        camera: Sequence[float] | None = None,
     ) -> tuple[UInt8[np.ndarray, "height width 4"], Float32[np.ndarray, "height width"]]:
         """Takes a window of the view as if that were `size` pixels wide and high.
+
+        Args:
+            size: pixels of the view, along each side.
+            left: columns of the view left of the window.
+            top: rows above it.
+            width: columns of the window.
+            height: its rows.
+            camera: the eye's x, y and z, and half the side of the view in the plane z = 0; the studio's unless given.
 
         Returns:
             RGBA, white where nothing is, and the depth buffer, 1 where nothing is.
         """
-        near, far, pixel = 1.0, 10.0, 2.0 / size
+        if camera is None:
+            view, d, half = self._view, self._distance, 1.0
+        else:
+            x, y, d, half = camera
+            view = [1.0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0, 1.0, 0, -x, -y, -d, 1.0]
+        near, far, pixel = 1.0, 10.0, 2.0 * half / size
         # Half a pixel off, because TinyRenderer samples a pixel at its lower left corner.
-        x0, y1 = -1.0 + (left + 0.5) * pixel, 1.0 - (top - 0.5) * pixel
+        x0, y1 = -half + (left + 0.5) * pixel, half - (top - 0.5) * pixel
         x1, y0 = x0 + width * pixel, y1 - height * pixel
-        d = self._distance
         projection = [0.0] * 16  # column-major, as OpenGL has it
         projection[0], projection[5] = 2 * d / (x1 - x0), 2 * d / (y1 - y0)
         projection[8], projection[9] = (x1 + x0) / (x1 - x0), (y1 + y0) / (y1 - y0)
@@ -257,7 +275,7 @@ class Studio:
         _, _, rgba, depth, _ = pybullet.getCameraImage(
             width,
             height,
-            self._view,
+            view,
             projection,
             lightDirection=self._light,
             lightColor=[1, 1, 1],

@@ -26,7 +26,7 @@ _SPLITS = (*configs.SPLITS, "all")
 @click.option("--release", default="standard", show_default=True, help=f"One of {', '.join(configs.RELEASES)}.")
 @click.option("--seed", default=0, show_default=True, help="Another seed is another dataset.")
 @click.option("--image-size", default=64, show_default=True, help="Height and width of a frame, pixels.")
-@click.option("--frames", default=32, show_default=True, help="Frames a clip.")
+@click.option("--frames", type=int, help="Frames a clip  [default: 32; 64 in the release long].")
 @click.option("--fps", default=16, show_default=True, help="Frames a second.")
 @click.option("--shard-size", default=1_000, show_default=True, help="Clips a file.")
 @click.option("--codec", default="zstd", show_default=True, help="Compression: zstd, or gzip for readers without it.")
@@ -46,6 +46,7 @@ def main(
     release: str,
     out: Path | None,
     workers: int | None,
+    frames: int | None,
     **settings: int | str,
 ) -> None:
     """Builds the splits of Dynamics, and looks after them.
@@ -66,9 +67,11 @@ def main(
         raise click.UsageError("nothing to do: give --split train, valid, test or all, or a command (see --help)")
     if split not in _SPLITS:
         raise configs.UnknownNameError("split", split, _SPLITS)
+    ranges = configs.release_named(release)
     wanted = [
         configs.BuildConfig(
-            release=configs.release_named(release),
+            release=ranges,
+            frames=ranges.frames if frames is None else frames,
             split=name,
             per_class=configs.clips_per_class(size, name) if per_class is None else per_class,
             **settings,  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import Any
 
 from dynamics_gen.classes import CLASSES
 from dynamics_gen.errors import ConfigError, UnknownNameError
@@ -18,6 +19,28 @@ SIZES = {
 """Clips per class of each split."""
 
 CODECS = ("zstd", "gzip")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shift:
+    """What clips of a shifted test set show that plain ones never do; nothing of it, unless given.
+
+    All of it is drawn from streams of its own: clip i shows the object, motion and colours of the plain clip i, as far
+    as its release's ranges are the plain ones.
+    """
+
+    cameras: tuple[str, ...] = ()
+    """How the camera may move: "pan", "zoom", "shake"."""
+    layers: tuple[int, int] = (0, 0)
+    """Least and most panels that stand between the object and the wall, so that a moving camera sees parallax."""
+    distractors: tuple[int, int] = (0, 0)
+    """Least and most still objects behind the moving one."""
+    companion: bool = False
+    """Whether a second, smaller object moves as another class, behind the one that the label is about."""
+    bars: tuple[int, int] = (0, 0)
+    """Least and most bars across the view, before the object."""
+    unseen_families: bool = False
+    """Whether shapes and textures are of families that plain releases do not have."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,9 +79,103 @@ class Release:
     """Standard deviation of the backdrop's pattern."""
     object_contrast: float = 45.0
     """Least distance in RGB between the object's mean colour and the backdrop's."""
+    frames: int = 32
+    """Frames a clip, unless a build says otherwise."""
+    tempo: float = 1.0
+    """Frames a second over those of the build."""
+    shift: Shift | None = None
+    grades: tuple[Release, ...] = ()
+    """Releases that its clips are drawn from, each as likely; a clip's `grade` tells which."""
+
+    def retimed(self, duration: float, tempo: float = 1.0) -> Release:
+        """The same motions watched for `duration` times as long: rates a second stay, what happens in a clip grows.
+
+        The extent grows with it as far as the view allows; so do speeds, then, where that bound is met.
+        """
+
+        def longer(values: tuple[float, float], factor: float = duration) -> tuple[float, float]:
+            return values[0] * factor, values[1] * factor
+
+        low, high = self.initial_speed
+        return dataclasses.replace(
+            self,
+            tempo=tempo,
+            extent=(min(self.extent[0] * duration, 0.7), min(self.extent[1] * duration, MOST_EXTENT)),
+            sine_periods=longer(self.sine_periods),
+            sine_amplitude=longer(self.sine_amplitude, 1 / duration),
+            hypocycloid_fraction=longer(self.hypocycloid_fraction),
+            initial_speed=(low / (low + (1 - low) * duration), high / (high + (1 - high) * duration)),
+            falls=longer(self.falls),
+            rotation=longer(self.rotation),
+        )
 
 
-RELEASES = {"standard": Release(name="standard")}
+MOST_EXTENT = 1.2
+"""Longest side of a path's box that leaves every object of the plain releases a choice of places."""
+
+_PLAIN = Release(name="standard")
+
+
+def _shifted(name: str, shift: Shift | None = None, **changes: Any) -> Release:
+    return dataclasses.replace(_PLAIN, name=name, shift=shift, **changes)
+
+
+_DYNAMICS_GRADES = (
+    {
+        "extent": (0.92, 1.0),
+        "sine_amplitude": (0.31, 0.36),
+        "sine_periods": (2.6, 3.0),
+        "hypocycloid_cusps": (6,),
+        "hypocycloid_fraction": (1.02, 1.15),
+        "initial_speed": (0.36, 0.45),
+        "restitution": (0.72, 0.745),
+        "falls": (3.25, 3.45),
+        "rotation": (9.2, 11.0),
+    },
+    {
+        "extent": (1.02, 1.1),
+        "sine_amplitude": (0.37, 0.42),
+        "sine_periods": (3.1, 3.6),
+        "hypocycloid_cusps": (7,),
+        "hypocycloid_fraction": (1.2, 1.35),
+        "initial_speed": (0.46, 0.55),
+        "restitution": (0.69, 0.715),
+        "falls": (3.5, 3.7),
+        "rotation": (11.5, 14.0),
+    },
+    {
+        "extent": (1.12, 1.2),
+        "sine_amplitude": (0.43, 0.5),
+        "sine_periods": (3.7, 4.5),
+        "hypocycloid_cusps": (8,),
+        "hypocycloid_fraction": (1.4, 1.6),
+        "initial_speed": (0.56, 0.65),
+        "restitution": (0.66, 0.685),
+        "falls": (3.75, 3.9),
+        "rotation": (14.5, 18.0),
+    },
+)
+"""Ranges beyond the plain ones, further from grade to grade; what falls more often must bounce back well enough not to
+come to rest within the clip."""
+
+_TEMPOS = (0.75, 1.5)
+
+RELEASES = {
+    release.name: release
+    for release in (
+        _PLAIN,
+        _shifted("hard", radius=(0.11, 0.20), backdrop_contrast=(10.0, 60.0)),
+        _shifted("camera", Shift(cameras=("pan", "zoom", "shake"), layers=(6, 10))),
+        _shifted("clutter", Shift(distractors=(2, 5))),
+        _shifted("companion", Shift(companion=True)),
+        _shifted("occluder", Shift(bars=(1, 3))),
+        _shifted("appearance", Shift(unseen_families=True)),
+        _shifted("dynamics", grades=tuple(_shifted("dynamics", **changes) for changes in _DYNAMICS_GRADES)),
+        _shifted("long", frames=64).retimed(2.0),
+        _shifted("tempo", grades=tuple(_shifted("tempo").retimed(1 / tempo, tempo) for tempo in _TEMPOS)),
+    )
+}
+"""Releases by name: `standard` and `hard` with all their splits, and shifted test sets."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

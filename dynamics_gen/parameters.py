@@ -14,7 +14,7 @@ from jaxtyping import Float64
 
 from dynamics_gen import paths, seeds, shapes, textures
 from dynamics_gen.classes import MOVING_CLASSES, PATHS, ROTATION, SPEEDS, factors
-from dynamics_gen.config import BuildConfig
+from dynamics_gen.config import BuildConfig, Release
 from dynamics_gen.speeds import SpeedLaw
 
 CAMERA_DISTANCE = 5.0
@@ -56,6 +56,11 @@ class Appearance:
     backdrop_color: Float64[np.ndarray, "3"]
     backdrop_contrast: float
 
+    @property
+    def mean_color(self) -> Float64[np.ndarray, "3"]:
+        """Mean of the surface's two colours."""
+        return (self.first_color + self.second_color) / 2
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Motion:
@@ -78,41 +83,63 @@ class Motion:
     attempt: int
 
 
+def ranges(config: BuildConfig, index: int) -> Release:
+    """The release that a clip is drawn from: the build's, or the one of its grades that the clip falls to."""
+    grades = config.release.grades
+    return grades[grade(config, index)] if grades else config.release
+
+
+def grade(config: BuildConfig, index: int) -> int:
+    """Which of the release's grades a clip falls to."""
+    return int(seeds.stream(config, index, "grade").integers(len(config.release.grades)))
+
+
 def draw_appearance(config: BuildConfig, index: int) -> Appearance:
-    """Draws the looks of a clip; looks in which the object could not be told from its backdrop are redrawn."""
-    rng, release = seeds.stream(config, index, "appearance"), config.release
+    """Draws the looks of a clip."""
+    return draw_look(seeds.stream(config, index, "appearance"), config.release)
+
+
+def draw_look(rng: np.random.Generator, release: Release) -> Appearance:
+    """Draws looks; those in which the object could not be told from its backdrop are redrawn."""
+    unseen = release.shift is not None and release.shift.unseen_families
+    forms = tuple(shapes.UNSEEN_FAMILIES if unseen else shapes.FAMILIES)
+    surfaces = tuple(textures.UNSEEN_FAMILIES if unseen else textures.FAMILIES)
     while True:
         azimuth, slant = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 1.0)
         orientation = rng.standard_normal(4)
         drawn = Appearance(
-            shape=str(rng.choice(tuple(shapes.FAMILIES))),
+            shape=str(rng.choice(forms)),
             proportions=rng.uniform(size=2),
             radius=rng.uniform(*release.radius),
-            pattern=str(rng.choice(tuple(textures.FAMILIES))),
+            pattern=str(rng.choice(surfaces)),
             first_color=rng.uniform(0, 255, 3),
             second_color=rng.uniform(0, 255, 3),
             orientation=orientation / np.linalg.norm(orientation),
             light=np.array([np.sin(slant) * np.cos(azimuth), np.sin(slant) * np.sin(azimuth), np.cos(slant)]),
-            backdrop=str(rng.choice(tuple(textures.FAMILIES))),
+            backdrop=str(rng.choice(surfaces)),
             backdrop_color=rng.uniform(40, 215, 3),
             backdrop_contrast=rng.uniform(*release.backdrop_contrast),
         )
-        mean = (drawn.first_color + drawn.second_color) / 2
         if (
-            np.linalg.norm(mean - drawn.backdrop_color) >= release.object_contrast
+            np.linalg.norm(drawn.mean_color - drawn.backdrop_color) >= release.object_contrast
             and np.linalg.norm(drawn.first_color - drawn.second_color) >= PATTERN_CONTRAST
         ):
             return drawn
 
 
-def draw_motion(config: BuildConfig, index: int, label: int, radius: float, attempt: int = 0) -> Motion:
-    """Draws the motion of a clip of class `label`; paths on which it would stand still for a frame are redrawn."""
-    rng, release = seeds.stream(config, index, "motion", attempt), config.release
+def draw_motion(
+    config: BuildConfig, index: int, label: int, radius: float, attempt: int = 0, purpose: str = "motion"
+) -> Motion:
+    """Draws the motion of a clip of class `label`.
+
+    Motions that would stand still for a frame, or bounce back beyond the path's end, are redrawn.
+    """
+    rng, release = seeds.stream(config, index, purpose, attempt), ranges(config, index)
     host = int(rng.integers(len(MOVING_CLASSES))) if label == ROTATION else label
     path_kind, speed_kind = (names[i] for names, i in zip((PATHS, SPEEDS), factors(host), strict=True))
-    times = np.arange(config.frames) / config.fps
+    times = np.arange(config.frames) / (config.fps * release.tempo)
     while True:
-        curve = _draw_curve(rng, config, path_kind, radius)
+        curve = _draw_curve(rng, release, path_kind, radius)
         law = SpeedLaw(
             kind=speed_kind,
             length=curve.length,
@@ -122,7 +149,8 @@ def draw_motion(config: BuildConfig, index: int, label: int, radius: float, atte
             falls=rng.uniform(*release.falls) if speed_kind == "bouncing" else float("nan"),
         )
         steps = np.diff(curve.position(law.arc_length(times)), axis=0)
-        if np.linalg.norm(steps, axis=1).min() >= LEAST_STEP:
+        leaves = speed_kind == "bouncing" and law.rebound() > law.length
+        if not leaves and np.linalg.norm(steps, axis=1).min() >= LEAST_STEP:
             break
     if label != ROTATION:
         nothing = np.full(3, np.nan)
@@ -140,8 +168,7 @@ def draw_motion(config: BuildConfig, index: int, label: int, radius: float, atte
     )
 
 
-def _draw_curve(rng: np.random.Generator, config: BuildConfig, kind: str, radius: float) -> paths.Curve:
-    release = config.release
+def _draw_curve(rng: np.random.Generator, release: Release, kind: str, radius: float) -> paths.Curve:
     if kind == "linear":
         path: paths.Path = paths.Linear()
     elif kind == "sinusoidal":

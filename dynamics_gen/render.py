@@ -1,24 +1,27 @@
 """Clips from indices: draw, simulate, render, compose.
 
-The backdrop is lit once a clip; each frame renders the object alone, in a window just around it, at twice the
-resolution, and lays it over the backdrop. A plain render of the whole scene gives the same pixels (`plain_video`).
+Plain scenes are rendered fast: the backdrop is lit once a clip; each frame renders the object alone, in a window just
+around it, at twice the resolution, and lays it over the backdrop. A plain render of the whole scene gives the same
+pixels (`plain_video`), and is the way of scenes in which the camera or more than the object moves or stands about.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8, UInt32
 
-from dynamics_gen import parameters, seeds, shapes, textures
+from dynamics_gen import parameters, seeds, shapes, shifts, textures
 from dynamics_gen.bullet import Rails, Studio
 from dynamics_gen.classes import factors
 from dynamics_gen.clip import Clip
 from dynamics_gen.config import BuildConfig
-from dynamics_gen.parameters import BACKDROP_DEPTH, CAMERA_DISTANCE, Appearance, Motion
+from dynamics_gen.parameters import CAMERA_DISTANCE, Appearance, Motion
+from dynamics_gen.shifts import Setting, Solid
 from dynamics_gen.simulate import Trajectory, simulate
 
 SAMPLES = 2
@@ -29,22 +32,17 @@ BATCH = 128
 
 _TWO_BYTES = np.uint32(0x00FF00FF)
 
-_BACKDROP = dataclasses.replace(
-    shapes.SQUARE,
-    vertices=shapes.SQUARE.vertices * (CAMERA_DISTANCE + BACKDROP_DEPTH) / CAMERA_DISTANCE + [0, 0, -BACKDROP_DEPTH],
-)
-"""A square that just fills the view; one texel falls on one pixel."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """One clip before it is rendered."""
+    """One clip before it is rendered: its object, and in what setting it moves."""
 
     index: int
     label: int
     appearance: Appearance
     motion: Motion
     trajectory: Trajectory
+    setting: Setting
 
 
 class Renderer:
@@ -66,25 +64,67 @@ class Renderer:
         """Draws and simulates clips; `attempt` counts redraws of their motion."""
         config = self.config
         labels = [int(seeds.labels(config, i, i + 1)[0]) for i in indices]
-        appearances = [parameters.draw_appearance(config, i) for i in indices]
+        looks = [parameters.draw_appearance(config, i) for i in indices]
         motions = [
-            parameters.draw_motion(config, i, label, appearance.radius, attempt)
-            for i, label, appearance in zip(indices, labels, appearances, strict=True)
+            parameters.draw_motion(config, i, label, look.radius, attempt)
+            for i, label, look in zip(indices, labels, looks, strict=True)
         ]
-        trajectories = simulate(
-            self._rails, motions, [a.orientation for a in appearances], frames=config.frames, fps=config.fps
-        )
-        return [Scene(*scene) for scene in zip(indices, labels, appearances, motions, trajectories, strict=True)]
+        trajectories = self._simulate(indices, motions, looks)
+        settings = self._settings(indices, labels, looks, trajectories, attempt)
+        return [Scene(*scene) for scene in zip(indices, labels, looks, motions, trajectories, settings, strict=True)]
+
+    def _simulate(
+        self, indices: Sequence[int], motions: Sequence[Motion], looks: Sequence[Appearance]
+    ) -> list[Trajectory]:
+        """Integrates motions, those of one frame rate together."""
+        config = self.config
+        tempos = [parameters.ranges(config, i).tempo for i in indices]
+        found: dict[int, Trajectory] = {}
+        for tempo in sorted(set(tempos)):
+            members = [k for k, other in enumerate(tempos) if other == tempo]
+            moved = simulate(
+                self._rails,
+                [motions[k] for k in members],
+                [looks[k].orientation for k in members],
+                frames=config.frames,
+                fps=config.fps * tempo,
+            )
+            found |= dict(zip(members, moved, strict=True))
+        return [found[k] for k in range(len(motions))]
+
+    def _settings(self, indices, labels, looks, trajectories, attempt: int) -> list[Setting]:
+        """What is shown beside the objects; companions are simulated like them."""
+        config, shift = self.config, self.config.release.shift
+        companions: list[Solid | None] = [None] * len(indices)
+        drawn: list[dict] = [{}] * len(indices)
+        if shift is not None and shift.companion:
+            others = [shifts.draw_companion(config, *of, attempt) for of in zip(indices, labels, looks, strict=True)]
+            moved = self._simulate(indices, [motion for _, motion, _ in others], [look for look, _, _ in others])
+            for k, ((look, _, label), path, beside) in enumerate(zip(others, moved, looks, strict=True)):
+                behind = path.position + np.array([0, 0, shifts.depth_behind(beside.radius, look.radius)])
+                rng = seeds.stream(config, indices[k], "companion_surface")
+                companions[k] = shifts.solid_of(look, shifts.surface(rng, look), behind, path.orientation)
+                drawn[k] = {"companion_label": label, "companion_radius": look.radius}
+        settings = [
+            shifts.draw_setting(config, i, look, trajectory.position, companion)
+            for i, look, trajectory, companion in zip(indices, looks, trajectories, companions, strict=True)
+        ]
+        return [
+            dataclasses.replace(setting, drawn=setting.drawn | more)
+            for setting, more in zip(settings, drawn, strict=True)
+        ]
 
     def video(self, scene: Scene) -> UInt8[np.ndarray, "time height width 3"]:
-        """Renders a scene by the fast path."""
+        """Renders a scene, the fast way if it is plain."""
+        if not scene.setting.plain:
+            return self.plain_video(scene)
         studio, size = self._studio, self.config.image_size
-        mesh, object_texture, backdrop_texture = self._materials(scene)
+        wall, thing = self.solids(scene)
         studio.light(scene.appearance.light)
-        backdrop = studio.lit(backdrop_texture)
-        body = studio.add(_seen_part(mesh, scene), scene.appearance.radius)
-        studio.paint(body, object_texture)
-        corners, (width, height) = _windows(mesh, scene, size)
+        backdrop = studio.lit(wall.texture)
+        body = studio.add(_seen_part(thing))
+        studio.paint(body, thing.texture)
+        corners, (width, height) = _windows(thing, size)
         sprites = np.empty((len(corners), height * SAMPLES, width * SAMPLES, 4), np.uint8)
         depths = np.empty(sprites.shape[:3], np.float32)
         trajectory = scene.trajectory
@@ -100,32 +140,37 @@ class Renderer:
     def plain_video(self, scene: Scene, frames: Sequence[int] | None = None) -> UInt8[np.ndarray, "n height width 3"]:
         """Renders frames (all of them by default) the plain way: the whole scene, every sample. The reference."""
         studio, size = self._studio, self.config.image_size
-        mesh, object_texture, backdrop_texture = self._materials(scene)
+        solids = self.solids(scene)
         studio.light(scene.appearance.light)
-        plane = studio.add(_BACKDROP, 1.0)
-        studio.paint(plane, backdrop_texture)
-        body = studio.add(mesh, scene.appearance.radius)
-        studio.paint(body, object_texture)
+        bodies = []
+        for solid in solids:
+            bodies.append(studio.add(solid.mesh))
+            studio.paint(bodies[-1], solid.texture)
         video = []
         for frame in range(self.config.frames) if frames is None else frames:
-            pose = scene.trajectory.position[frame].tolist(), scene.trajectory.orientation[frame].tolist()
-            studio.place(body, *pose)
-            fine = studio.picture(size * SAMPLES, 0, 0, size * SAMPLES, size * SAMPLES)[0][..., :3]
+            for body, solid in zip(bodies, solids, strict=True):
+                studio.place(body, solid.position[frame].tolist(), solid.orientation[frame].tolist())
+            window = (size * SAMPLES, 0, 0, size * SAMPLES, size * SAMPLES)
+            fine = studio.picture(*window, scene.setting.camera[frame].tolist())[0][..., :3]
             blocks = fine.reshape(size, SAMPLES, size, SAMPLES, 3).astype(np.uint16)
             video.append((blocks.sum(axis=(1, 3)) + SAMPLES**2 // 2) // SAMPLES**2)
-        studio.remove(body)
-        studio.remove(plane)
+        for body in bodies:
+            studio.remove(body)
         return np.array(video, np.uint8)
 
-    def _materials(self, scene: Scene):
-        """The object's mesh, its texture and the backdrop's."""
-        look = scene.appearance
+    def solids(self, scene: Scene) -> list[Solid]:
+        """All bodies of a scene: the wall, the object, the others; each at its instance number."""
+        look, (depth, half) = scene.appearance, scene.setting.wall
         rng = seeds.stream(self.config, scene.index, "backdrop")
-        backdrop = textures.backdrop(
-            rng, look.backdrop, self.config.image_size, look.backdrop_color, look.backdrop_contrast
-        )
-        surface = textures.pattern(rng, look.pattern, look.first_color, look.second_color)
-        return shapes.FAMILIES[look.shape](*look.proportions), surface, backdrop
+        in_view = half * CAMERA_DISTANCE / (CAMERA_DISTANCE + depth)  # in the plane of motion
+        texels = math.ceil(round(self.config.image_size * in_view, 6))  # one falls on one pixel, or nearly
+        backdrop = textures.backdrop(rng, look.backdrop, texels, look.backdrop_color, look.backdrop_contrast)
+        square = dataclasses.replace(shapes.SQUARE, vertices=shapes.SQUARE.vertices * half)
+        frames = len(scene.trajectory.position)
+        wall = Solid(square, backdrop, np.tile([0.0, 0.0, -depth], (frames, 1)), np.tile([0.0, 0, 0, 1], (frames, 1)))
+        path = scene.trajectory
+        thing = shifts.solid_of(look, shifts.surface(rng, look), path.position, path.orientation)
+        return [wall, thing, *scene.setting.solids]
 
     def _clip(self, scene: Scene) -> Clip:
         """Renders a scene; one in which two consecutive frames come out identical is drawn again."""
@@ -135,7 +180,6 @@ class Renderer:
             video = self.video(scene)
         path, speed = factors(scene.label)
         trajectory = scene.trajectory
-        camera = np.tile(np.array([0, 0, CAMERA_DISTANCE, 1], np.float32), (len(video), 1))
         return Clip(
             clip_id=f"{self.config.split}-{scene.index:06d}",
             label=scene.label,
@@ -147,8 +191,8 @@ class Renderer:
             linear_velocity=trajectory.linear_velocity.astype(np.float32),
             angular_velocity=trajectory.angular_velocity.astype(np.float32),
             arc_length=trajectory.arc_length.astype(np.float32),
-            camera=camera,
-            parameters=parameters.columns(scene.appearance, scene.motion),
+            camera=scene.setting.camera.astype(np.float32),
+            parameters=parameters.columns(scene.appearance, scene.motion) | scene.setting.drawn,
         )
 
 
@@ -174,22 +218,22 @@ def rotation_matrices(quaternions: Float64[np.ndarray, "n 4"]) -> Float64[np.nda
     return np.moveaxis(np.array(rows), -1, 0)
 
 
-def _seen_part(mesh: shapes.Mesh, scene: Scene) -> shapes.Mesh:
+def _seen_part(solid: Solid) -> shapes.Mesh:
     """The mesh without the triangles that face away from the eye in every frame; a closed one looks the same."""
-    a, b, c = (mesh.vertices[mesh.triangles[:, i]] * scene.appearance.radius for i in range(3))
+    mesh = solid.mesh
+    a, b, c = (mesh.vertices[mesh.triangles[:, i]] for i in range(3))
     outward = np.cross(b - a, c - a)
-    to_eye = np.array([0.0, 0.0, CAMERA_DISTANCE]) - scene.trajectory.position
-    eyes = np.einsum("tij,ti->tj", rotation_matrices(scene.trajectory.orientation), to_eye)  # in the body's frame
+    to_eye = np.array([0.0, 0.0, CAMERA_DISTANCE]) - solid.position
+    eyes = np.einsum("tij,ti->tj", rotation_matrices(solid.orientation), to_eye)  # in the body's frame
     facing = eyes @ outward.T > np.einsum("ij,ij->i", a, outward)
     return dataclasses.replace(mesh, triangles=mesh.triangles[facing.any(axis=0)])
 
 
-def _windows(mesh: shapes.Mesh, scene: Scene, size: int) -> tuple[Int64[np.ndarray, "time 2"], tuple[int, int]]:
+def _windows(solid: Solid, size: int) -> tuple[Int64[np.ndarray, "time 2"], tuple[int, int]]:
     """Upper left corners (left, top), in pixels, of windows of one size that hold the object in each frame."""
-    trajectory, body = scene.trajectory, mesh.vertices * scene.appearance.radius
-    turned = np.array_equal(trajectory.orientation[0], trajectory.orientation[-1])
-    quaternions = trajectory.orientation[:1] if turned else trajectory.orientation
-    world = body @ rotation_matrices(quaternions).transpose(0, 2, 1) + trajectory.position[:, None]
+    turned = np.array_equal(solid.orientation[0], solid.orientation[-1])
+    quaternions = solid.orientation[:1] if turned else solid.orientation
+    world = solid.mesh.vertices @ rotation_matrices(quaternions).transpose(0, 2, 1) + solid.position[:, None]
     pixels = np.ascontiguousarray(np.moveaxis(project(world, size), -1, 1))  # [time, 2, vertex]
     low = np.floor(pixels.min(axis=-1)).astype(np.int64)
     high = np.ceil(pixels.max(axis=-1)).astype(np.int64)

@@ -9,7 +9,18 @@ import numpy as np
 from dynamics_gen.classes import CLASSES
 from dynamics_gen.config import SPLITS, BuildConfig
 
-PURPOSES = ("order", "motion", "appearance", "backdrop")
+PURPOSES = (
+    "order",
+    "motion",
+    "appearance",
+    "backdrop",
+    "grade",
+    "camera",
+    "props",
+    "companion",
+    "companion_motion",
+    "companion_surface",
+)
 """What a stream is for. Appearance and class come from separate streams, so they are independent."""
 
 ORDER_BLOCK = 100

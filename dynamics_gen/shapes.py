@@ -175,6 +175,43 @@ def ell(a: float, b: float) -> Mesh:
     return extrude(corners, 0.6 + 0.4 * b, ((t - 1) / 2, (t - 1) / 2))
 
 
+def cross(a: float, b: float) -> Mesh:
+    """A prism over a plus whose bars are 0.5–0.8 wide, of 2."""
+    t = 0.25 + 0.15 * a
+    quarter = np.array([[1, -t], [1, t], [t, t]])
+    turn = np.array([[0, 1], [-1, 0]])  # a quarter, of rows
+    corners = np.vstack([quarter @ np.linalg.matrix_power(turn, n) for n in range(4)])
+    return extrude(corners, 0.5 + 0.4 * b, (0.0, 0.0))
+
+
+def arrow(a: float, b: float) -> Mesh:
+    """A prism over an arrow whose shaft is 0.4–0.7 wide, of a head of 2."""
+    t = 0.2 + 0.15 * a
+    corners = np.array([[1.2, 0], [0.1, 1], [0.1, t], [-1.1, t], [-1.1, -t], [0.1, -t], [0.1, -1]])
+    return extrude(corners, 0.5 + 0.4 * b, (0.1, 0.0))
+
+
+def diamond(a: float, b: float) -> Mesh:
+    """Two cones base to base, 0.8–1.3 and 1.1–1.6 radii high."""
+    up, down = 0.8 + 0.5 * a, 1.1 + 0.5 * b
+    n, m = np.array([up, 1.0]) / np.hypot(up, 1.0), np.array([down, -1.0]) / np.hypot(down, 1.0)
+    return lathe(np.array([[0, up, *n], [1, 0, *n], [1, 0, *m], [0, -down, *m]]))
+
+
+def hourglass(a: float, b: float) -> Mesh:
+    """Two cones cut off at a waist of 0.2–0.4 radii, 1.6–2.4 radii high."""
+    waist, h = 0.2 + 0.2 * a, 0.8 + 0.4 * b
+    n = np.array([h, waist - 1.0]) / np.hypot(h, 1.0 - waist)
+    rows = [[0, h, 0, 1], [1, h, 0, 1], [1, h, *n], [waist, 0, *n], [waist, 0, n[0], -n[1]], [1, -h, n[0], -n[1]]]
+    return lathe(np.array([*rows, [1, -h, 0, -1], [0, -h, 0, -1]]))
+
+
+def hexagon(a: float, b: float) -> Mesh:
+    """A six-sided prism, 0.5–1.3 radii high."""
+    turn = np.arange(6) * np.pi / 3
+    return extrude(np.column_stack([np.cos(turn), np.sin(turn)]), 0.5 + 0.8 * b, (0.0, 0.0))
+
+
 FAMILIES = {
     "box": box,
     "sphere": sphere,
@@ -187,3 +224,14 @@ FAMILIES = {
     "ell": ell,
 }
 """Shape families by name; each takes two proportions in [0, 1]."""
+
+UNSEEN_FAMILIES = {
+    "cross": cross,
+    "arrow": arrow,
+    "diamond": diamond,
+    "hourglass": hourglass,
+    "hexagon": hexagon,
+}
+"""Families that plain releases do not have: for tests of how well a model does on shapes it never saw."""
+
+ALL_FAMILIES = FAMILIES | UNSEEN_FAMILIES

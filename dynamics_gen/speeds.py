@@ -49,6 +49,10 @@ class SpeedLaw:
         """Bouncing: height from which a fall from rest passes the start with the start's speed, world units."""
         return self.length / (1 - self.initial_speed**2)
 
+    def rebound(self) -> float:
+        """Bouncing: greatest s after the first contact, world units; more than `length` would leave the path."""
+        return self.restitution**2 * self.apex()
+
     def arc_length(self, t: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         """Closed form of s at times `t` >= 0, seconds from the first frame."""
         s, v, a = self.start()

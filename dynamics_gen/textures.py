@@ -106,6 +106,44 @@ def grain(rng: np.random.Generator, size: int) -> Float64[np.ndarray, "size size
     return _weights(size, high) @ rng.standard_normal((high + 1, wide + 1)) @ _weights(size, wide).T
 
 
+def _turned(rng: np.random.Generator, size: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates of the texels in a turned and shifted frame in which a picture is `scale` wide."""
+    x, y = _grid(size)
+    angle, (across, up) = rng.uniform(0, np.pi / 2), rng.uniform(0, 1, 2)
+    c, s = np.cos(angle), np.sin(angle)
+    return scale * (c * x + s * y) + across, scale * (c * y - s * x) + up
+
+
+def bricks(rng: np.random.Generator, size: int) -> Float64[np.ndarray, "size size"]:
+    """Courses of bricks, each of its own grey, with joints."""
+    u, v = _turned(rng, size, rng.uniform(3, 6))
+    course = np.floor(2 * v)
+    along = u + 0.5 * (course % 2)
+    grey = np.sin(12.9898 * np.floor(along) + 78.233 * course) * 0.6
+    joint = (along % 1 < 0.1) | ((2 * v) % 1 < 0.2)
+    return np.where(joint, -1.5, grey)
+
+
+def rings(rng: np.random.Generator, size: int) -> Float64[np.ndarray, "size size"]:
+    """Circles around a point."""
+    x, y = _grid(size)
+    cx, cy = rng.uniform(-0.2, 1.2, 2)
+    return np.sin(2 * np.pi * (rng.uniform(4, 10) * np.hypot(x - cx, y - cy) + rng.uniform()))
+
+
+def zigzag(rng: np.random.Generator, size: int) -> Float64[np.ndarray, "size size"]:
+    """Bands that go up and down."""
+    u, v = _turned(rng, size, rng.uniform(3, 7))
+    return np.sign((v + 0.6 * np.abs(u % 1 - 0.5)) % 0.5 - 0.25)
+
+
+def weave(rng: np.random.Generator, size: int) -> Float64[np.ndarray, "size size"]:
+    """Strands that go over and under each other."""
+    u, v = _turned(rng, size, rng.uniform(3, 7))
+    over = (np.floor(u) + np.floor(v)) % 2
+    return np.where(over == 1, np.sin(np.pi * (u % 1)), -np.sin(np.pi * (v % 1)))
+
+
 FAMILIES = {
     "noise": noise,
     "stripes": stripes,
@@ -117,6 +155,16 @@ FAMILIES = {
     "grain": grain,
 }
 """Texture families by name, for backdrops and patterns alike."""
+
+UNSEEN_FAMILIES = {
+    "bricks": bricks,
+    "rings": rings,
+    "zigzag": zigzag,
+    "weave": weave,
+}
+"""Families that plain releases do not have: for tests of how well a model does on textures it never saw."""
+
+ALL_FAMILIES = FAMILIES | UNSEEN_FAMILIES
 
 
 def _normalised(field: np.ndarray) -> np.ndarray:
@@ -133,7 +181,7 @@ def backdrop(
     """
     shares = rng.uniform(0.6, 1.0, 3)
     tint = rng.standard_normal(3) * contrast / 3
-    pattern = _normalised(FAMILIES[family](rng, size))
+    pattern = _normalised(ALL_FAMILIES[family](rng, size))
     overlay = _normalised(_octave(rng, size, 8) + _octave(rng, size, 20))
     return _picture(
         c + contrast * pattern * share + overlay * t for c, share, t in zip(color, shares, tint, strict=True)
@@ -144,7 +192,7 @@ def pattern(
     rng: np.random.Generator, family: str, first: Float64[np.ndarray, "3"], second: Float64[np.ndarray, "3"]
 ) -> UInt8[np.ndarray, "32 32 3"]:
     """A surface pattern between two colours (0–255), about half its area near either."""
-    share = 1 / (1 + np.exp(-4 * _normalised(FAMILIES[family](rng, PATTERN_SIZE))))
+    share = 1 / (1 + np.exp(-4 * _normalised(ALL_FAMILIES[family](rng, PATTERN_SIZE))))
     return _picture(a + (b - a) * share for a, b in zip(first, second, strict=True))
 
 

@@ -40,6 +40,16 @@ def test_no_moving_object_stands_still(motions: list) -> None:
             assert np.linalg.norm(steps, axis=1).min() >= parameters.LEAST_STEP
 
 
+def test_bounces_stay_on_their_path(motions: list) -> None:
+    """A lively bounce after a quick start would rise above the start, where the drawn path has ended."""
+    laws = [motion.law for _, _, motion in motions if motion.law.kind == "bouncing"]
+    lively = [law for law in laws if law.restitution**2 > 0.85]
+    assert lively
+    for law in laws:
+        fine = law.arc_length(np.linspace(0, law.duration, 2001))
+        assert fine.max() <= law.length * (1 + 1e-9)
+
+
 def test_draws_stay_in_the_release_ranges(motions: list) -> None:
     """Extent, restitution, falls, initial speed, turn and axis are within the ranges of the release."""
     release = CONFIG.release

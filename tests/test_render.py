@@ -1,5 +1,6 @@
 """The fast path equals the plain render; objects are in view and always moving."""
 
+import dataclasses
 import resource
 import subprocess
 import sys
@@ -53,7 +54,7 @@ def test_a_lit_texture_is_what_a_picture_of_it_shows() -> None:
         slant = rng.uniform(0, 1)
         studio.light(np.array([np.sin(slant), 0, np.cos(slant)]))
         texture = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-        plane = studio.add(shapes.SQUARE, 1.0)
+        plane = studio.add(shapes.SQUARE)
         studio.paint(plane, texture)
         rendered = studio.picture(64, 0, 0, 64, 64)[0][..., :3]
         studio.remove(plane)
@@ -123,9 +124,10 @@ def test_a_cleared_studio_shows_nothing() -> None:
     """Bodies left in a scene do not haunt the next one."""
     studio = Studio(CAMERA_DISTANCE)
     ball = shapes.FAMILIES["sphere"](0.5, 0.5)
+    small = dataclasses.replace(ball, vertices=0.3 * ball.vertices)
     for _ in range(2):
         assert studio.picture(32, 0, 0, 32, 32)[1].min() == 1.0
-        studio.place(studio.add(ball, 0.3), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+        studio.place(studio.add(small), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
         assert studio.picture(32, 0, 0, 32, 32)[1].min() < 1.0
         studio.clear()
 
