@@ -22,7 +22,7 @@ from dynamics_gen.clip import Clip
 from dynamics_gen.config import BuildConfig
 from dynamics_gen.parameters import CAMERA_DISTANCE, Appearance, Motion
 from dynamics_gen.shifts import Setting, Solid
-from dynamics_gen.simulate import Trajectory, simulate
+from dynamics_gen.simulate import Trajectory, rates_for, simulate
 
 SAMPLES = 2
 """Samples along each side of a pixel: edges are anti-aliased by SAMPLES² samples."""
@@ -88,6 +88,7 @@ class Renderer:
                 [looks[k].orientation for k in members],
                 frames=config.frames,
                 fps=config.fps * tempo,
+                rates=rates_for(config.release),
             )
             found |= dict(zip(members, moved, strict=True))
         return [found[k] for k in range(len(motions))]

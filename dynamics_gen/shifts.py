@@ -23,13 +23,16 @@ GAP = 0.02
 """Between two bodies that stand one behind the other, world units."""
 
 BAR_DEPTH = 0.5
-"""From the bars back to the plane of motion, world units."""
+"""From the hindmost bar back to the plane of motion, world units."""
 
 BAR_WIDTH = (0.08, 0.25)
 """World units, in the bars' own plane."""
 
 MOST_HIDDEN = 0.5
 """Share of the frames in which bars may hide the object's centre."""
+
+CORE = 0.6
+"""Radius of the disc that no bar hides in any frame, over the object's; its thin sides may be narrower."""
 
 LAYER_DEPTH = (0.5, 2.6)
 """From the plane of motion back to a panel, world units."""
@@ -232,21 +235,23 @@ def _panels(rng, config: BuildConfig, beside: Appearance, count: int, half_wall:
 
 
 def _bars(rng, config: BuildConfig, beside: Appearance, count: int, place) -> list[Solid]:
-    """Bars from border to border; those that would hide the object's centre too often are drawn again."""
-    nearer = (CAMERA_DISTANCE - BAR_DEPTH) / CAMERA_DISTANCE
-    seen = place[:, :2] * nearer  # where the object's centre shows in the bars' plane
+    """Bars from border to border; those that would hide the object, or its centre too often, are drawn again."""
     while True:
-        made, hidden = [], np.zeros(len(place), bool)
-        for _ in range(count):
+        made, hidden, lost = [], np.zeros(len(place), bool), False
+        for k in range(count):
             look = _look(rng, config, beside)
             angle, offset, width = rng.uniform(0, np.pi), rng.uniform(-0.8, 0.8), rng.uniform(*BAR_WIDTH)
             across = np.array([-np.sin(angle), np.cos(angle)])
-            hidden |= np.abs(seen @ across - offset * nearer) < width / 2
+            z = BAR_DEPTH + k * GAP  # bars that cross at one depth would be drawn in no sure order
+            nearer = (CAMERA_DISTANCE - z) / CAMERA_DISTANCE  # from the plane of motion, along a line of sight
+            distance = np.abs(nearer * (place[:, :2] @ across - offset))
+            hidden |= distance < width / 2
+            lost |= bool((distance + CORE * nearer * beside.radius < width / 2).any())
             vertices = shapes.SQUARE.vertices * [2.0, width / 2, 1.0]
             mesh = dataclasses.replace(shapes.SQUARE, vertices=vertices, uvs=shapes.SQUARE.uvs * [2.0 / width, 1.0])
-            position = [*(offset * nearer * across), BAR_DEPTH]
             turned = [0.0, 0.0, np.sin(angle / 2), np.cos(angle / 2)]
+            position = [*(offset * nearer * across), z]
             still = np.tile(position, (len(place), 1)), np.tile(turned, (len(place), 1))
             made.append(Solid(mesh, surface(rng, look), *still))
-        if hidden.mean() <= MOST_HIDDEN:
+        if hidden.mean() <= MOST_HIDDEN and not lost:
             return made
