@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dynamics_gen.version import __version__
@@ -13,15 +14,19 @@ if TYPE_CHECKING:
 __all__ = ["ClipDataset", "__version__", "open"]
 
 
-def open(directory: str | os.PathLike[str]) -> ClipDataset:
+def open(directory: str | os.PathLike[str], annotations: Sequence[str] = ()) -> ClipDataset:
     """Opens a split that `dynamics-gen` built: `dynamics_gen.open("data/dynamics/train")`.
+
+    Args:
+        directory: the split's folder.
+        annotations: ground truth to give with each clip, of `mask`, `depth` and `flow`, if the split has it.
 
     Raises:
         ShardError: there is no finished split there, or it is damaged.
     """
     from dynamics_gen.dataset import ClipDataset
 
-    return ClipDataset(directory)
+    return ClipDataset(directory, annotations)
 
 
 def __getattr__(name: str) -> object:

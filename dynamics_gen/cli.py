@@ -13,6 +13,7 @@ import click
 
 from dynamics_gen import commands
 from dynamics_gen import config as configs
+from dynamics_gen.commands.annotate import annotate, parse_kinds
 from dynamics_gen.console import Failure, Group, Meter
 from dynamics_gen.version import __version__
 
@@ -30,6 +31,7 @@ _SPLITS = (*configs.SPLITS, "all")
 @click.option("--fps", default=16, show_default=True, help="Frames a second.")
 @click.option("--shard-size", default=1_000, show_default=True, help="Clips a file.")
 @click.option("--codec", default="zstd", show_default=True, help="Compression: zstd, or gzip for readers without it.")
+@click.option("--annotations", metavar="NAMES", help="Ground truth to add: any of mask,depth,flow.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; as many as there are cores unless given.")
 @click.option(
     "--out",
@@ -47,6 +49,7 @@ def main(
     out: Path | None,
     workers: int | None,
     frames: int | None,
+    annotations: str | None,
     **settings: int | str,
 ) -> None:
     """Builds the splits of Dynamics, and looks after them.
@@ -79,8 +82,11 @@ def main(
         for name in (configs.SPLITS if split == "all" else (split,))
     ]
     root = out or Path("data") / configs.directory_name(release, size)
+    kinds = parse_kinds(annotations) if annotations is not None else ()
     for config in wanted:
         _build(config, root / config.split, workers)
+        if kinds:
+            annotate(root / config.split, kinds, workers)
 
 
 def _build(config: configs.BuildConfig, directory: Path, workers: int | None) -> None:

@@ -1,4 +1,4 @@
-"""One clip in memory: what the renderer hands to the shard writer."""
+"""One clip in memory: what the renderer, or the annotator, hands to the shard writer."""
 
 from __future__ import annotations
 
@@ -48,6 +48,41 @@ class Clip:
     camera: Float32[np.ndarray, "time 4"]
     parameters: dict[str, float | int | str | np.ndarray]
 
+    def large(self) -> dict[str, np.ndarray]:
+        """What is stored a clip at a time, by column name."""
+        return {"video": self.video}
+
+    def small(self) -> dict[str, object]:
+        """Everything else, by column name."""
+        return {
+            "clip_id": self.clip_id,
+            "label": self.label,
+            "path": self.path,
+            "speed": self.speed,
+            **{name: getattr(self, name) for name in STATE_COLUMNS},
+            **{f"parameters/{name}": value for name, value in self.parameters.items()},
+        }
+
     def arrays(self) -> dict[str, np.ndarray]:
         """The video and the per-frame arrays, by column name."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name in ("video", *STATE_COLUMNS)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class AnnotatedClip:
+    """The ground truth of a clip, to be stored beside it.
+
+    Attributes:
+        columns: arrays whose first axis is time, by column name.
+    """
+
+    clip_id: str
+    columns: dict[str, np.ndarray]
+
+    def large(self) -> dict[str, np.ndarray]:
+        """What is stored a clip at a time, by column name."""
+        return self.columns
+
+    def small(self) -> dict[str, object]:
+        """Everything else, by column name."""
+        return {"clip_id": self.clip_id}

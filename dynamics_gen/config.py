@@ -233,6 +233,35 @@ class BuildConfig:
         return described
 
 
+def config_from(content: dict[str, Any], *, shard_size: int, codec: str) -> BuildConfig:
+    """The configuration that `BuildConfig.content` described, as a manifest holds it.
+
+    Raises:
+        ConfigError: it describes none that this program knows.
+    """
+    known = {entry.name for entry in dataclasses.fields(BuildConfig)}
+    settings = {name: value for name, value in content.items() if name in known and name != "release"}
+    try:
+        return BuildConfig(release=_release_from(content["release"]), shard_size=shard_size, codec=codec, **settings)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"the split was not made by this version of the generator ({type(error).__name__}: {error}): build it anew"
+        ) from error
+
+
+def _release_from(described: dict[str, Any]) -> Release:
+    """A release from its JSON, whose tuples are lists."""
+    plain = _tuples(described)
+    if plain["shift"] is not None:
+        plain["shift"] = Shift(**_tuples(plain["shift"]))
+    plain["grades"] = tuple(_release_from(grade) for grade in plain["grades"])
+    return Release(**plain)
+
+
+def _tuples(described: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in described.items()}
+
+
 def release_named(name: str) -> Release:
     """Finds a release by name.
 

@@ -11,11 +11,10 @@ from typing import Any, SupportsIndex
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from dynamics_gen.errors import ShardError
+from dynamics_gen.errors import ShardError, UnknownNameError
+from dynamics_gen.layout import ANNOTATION_KINDS, ANNOTATIONS_FOLDER, VIDEO
 from dynamics_gen.manifest import Manifest, read_manifest
-from dynamics_gen.shard_file import VIDEO, ShardFile
-
-MOST_OPEN_FILES = 128
+from dynamics_gen.split_files import SplitFiles
 
 
 class ClipDataset:
@@ -26,6 +25,7 @@ class ClipDataset:
 
     Args:
         directory: a folder that `dynamics-gen` made, with its manifest.
+        annotations: ground truth to give with each clip, of `mask`, `depth` and `flow`, if the split has it.
 
     Attributes:
         directory: that folder.
@@ -40,21 +40,11 @@ class ClipDataset:
             that reads.
     """
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
+    def __init__(self, directory: str | os.PathLike[str], annotations: Sequence[str] = ()) -> None:
         self.directory = Path(directory)
         self.manifest: Manifest = read_manifest(self.directory)
-        self._starts = np.array([entry.first_clip for entry in self.manifest.shards])
-        self._files: dict[int, ShardFile] = {}
-        self._process = os.getpid()
-        for entry in self.manifest.shards:
-            path = self.directory / entry.name
-            if not path.is_file():
-                raise ShardError(f"{path} is missing: run the command that built the split again")
-            if path.stat().st_size != entry.bytes:
-                raise ShardError(
-                    f"{path} has {path.stat().st_size:,} bytes, expected {entry.bytes:,}: "
-                    "run the command that built the split again, which makes damaged shards anew"
-                )
+        self._files = SplitFiles(self.directory, self.manifest)
+        self._truth = self._open_annotations(annotations)
         self.labels: Int64[np.ndarray, " clips"] = self.column("label")
         self.paths: Int64[np.ndarray, " clips"] = self.column("path")
         self.speeds: Int64[np.ndarray, " clips"] = self.column("speed")
@@ -69,17 +59,22 @@ class ClipDataset:
     def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
         """One clip: `video` (uint8, [T, H, W, 3]), `label`, `path`, `speed` and `clip_id`.
 
+        And what was asked for of its ground truth: `mask` (uint8, [T, H, W]), `depth` (float32, [T, H, W]),
+        `forward_flow` and `backward_flow` (float32, [T, H, W, 2]), `forward_occluded` and `backward_occluded` (uint8,
+        [T, H, W]); see `annotations.GroundTruth`.
+
         Raises:
             IndexError: there is no such clip; negative numbers count from the end.
         """
         clip = self._number(index)
-        file, within = self._locate(clip)
+        file, within = self._files.locate(clip)
         return {
             "video": file.video(within),
             "label": int(self.labels[clip]),
             "path": int(self.paths[clip]),
             "speed": int(self.speeds[clip]),
             "clip_id": self.clip_ids[clip],
+            **self._annotations(clip),
         }
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -103,7 +98,7 @@ class ClipDataset:
         """
         if name not in self.columns:
             raise KeyError(f"no column {name!r}: there are {', '.join(self.columns)}")
-        return np.concatenate([self._file(shard).column(name) for shard in range(len(self.manifest.shards))])
+        return self._files.column(name)
 
     def read_videos(
         self,
@@ -131,7 +126,7 @@ class ClipDataset:
             raise ValueError(f"out is {out.dtype} {out.shape}: expected C-contiguous uint8 {shape}")
         begin = 0
         while begin < len(clips):
-            file, within = self._locate(clips[begin])
+            file, within = self._files.locate(clips[begin])
             end = begin + 1
             while end < len(clips) and clips[end] == clips[end - 1] + 1 and within + end - begin < len(file):
                 end += 1
@@ -141,12 +136,8 @@ class ClipDataset:
 
     def close(self) -> None:
         """Closes every open file; reading opens them again."""
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_files": {}}
+        for files in (self._files, *(files for files, _ in self._truth)):
+            files.close()
 
     def _number(self, index: SupportsIndex) -> int:
         clip = operator.index(index)
@@ -154,19 +145,31 @@ class ClipDataset:
             raise IndexError(f"clip {clip} is out of range: {self.directory} has {len(self)} clips")
         return clip % len(self)
 
-    def _locate(self, clip: int) -> tuple[ShardFile, int]:
-        shard = int(np.searchsorted(self._starts, clip, side="right")) - 1
-        return self._file(shard), clip - self.manifest.shards[shard].first_clip
+    def _annotations(self, clip: int) -> dict[str, np.ndarray]:
+        """The ground truth of a clip that was asked for."""
+        arrays = {}
+        for files, names in self._truth:
+            file, within = files.locate(clip)
+            arrays |= {name: file.large(name, within) for name in names}
+        return arrays
 
-    def _file(self, shard: int) -> ShardFile:
-        """This process's own handle of a shard: one that was opened before a fork is dropped, unused."""
-        if self._process != os.getpid():
-            self._files, self._process = {}, os.getpid()
-        file = self._files.get(shard)
-        if file is None:
-            if len(self._files) >= MOST_OPEN_FILES:
-                self._files.pop(next(iter(self._files))).close()
-            entry = self.manifest.shards[shard]
-            file = ShardFile(self.directory / entry.name, self.manifest.header(shard))
-            self._files[shard] = file
-        return file
+    def _open_annotations(self, kinds: Sequence[str]) -> list[tuple[SplitFiles, list[str]]]:
+        """The files of the ground truth, and the columns to read from them; an empty list if none is asked for."""
+        for kind in kinds:
+            if kind not in ANNOTATION_KINDS:
+                raise UnknownNameError("annotation", kind, tuple(ANNOTATION_KINDS))
+        if not kinds:
+            return []
+        folder = self.directory / ANNOTATIONS_FOLDER
+        missing = f"run `dynamics-gen annotate {self.directory} --annotations {','.join(kinds)}`"
+        if not folder.is_dir():
+            raise ShardError(f"{self.directory} has no annotations: {missing}")
+        files = SplitFiles(folder, read_manifest(folder))
+        names = [name for kind in kinds for name in ANNOTATION_KINDS[kind]]
+        if lacking := [name for name in names if name not in files.manifest.columns]:
+            raise ShardError(f"{folder} has no {', '.join(lacking)}: delete it, then {missing}")
+        if files.manifest.clips != len(self) or files.column("clip_id").tolist() != self.column("clip_id").tolist():
+            raise ShardError(
+                f"{folder} annotates other clips than those of {self.directory}: delete it, then {missing}"
+            )
+        return [(files, names)]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dynamics_gen import manifest as manifests
-from dynamics_gen.clip import Clip
+from dynamics_gen.clip import AnnotatedClip, Clip
 from dynamics_gen.config import BuildConfig
 from dynamics_gen.errors import BuildError, ConfigError, ShardError
 from dynamics_gen.files import explained, remove_temporaries
@@ -27,7 +27,7 @@ from dynamics_gen.pool import available_cores, run_tasks
 from dynamics_gen.shard_file import LARGEST_CLIP, ShardFile, UnknownFormatError, header_difference
 from dynamics_gen.shards import Piece, Report, ShardResult, check_shard, compress_piece, join_pieces
 
-ClipSource = Callable[[BuildConfig, Sequence[int]], Iterator[Clip]]
+ClipSource = Callable[[BuildConfig, Sequence[int]], Iterator[Clip | AnnotatedClip]]
 """Makes clips in the order of the indices; picklable by name."""
 
 BYTES_A_CLIP = 20_000
@@ -48,6 +48,7 @@ class ShardJob:
     directory: Path
     shard: int
     source: ClipSource | None = None
+    annotations: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -57,7 +58,7 @@ class ShardJob:
     @property
     def header(self) -> ShardHeader:
         """What it is to hold, but for the columns."""
-        return header_of(self.config, self.shard, {})
+        return header_of(self.config, self.shard, {}, self.annotations)
 
     @property
     def pieces(self) -> list[PieceJob]:
@@ -88,6 +89,7 @@ def build_split(
     progress: Callable[[int], None] | None = None,
     *,
     source: ClipSource | None = None,
+    annotations: tuple[str, ...] = (),
 ) -> Manifest:
     """Builds a split in `directory`, or finishes one that an earlier run began; a finished one is left alone.
 
@@ -100,6 +102,7 @@ def build_split(
         workers: processes; as many as there are cores unless given.
         progress: called in this process with numbers of newly finished clips, in all `config.clips`.
         source: makes the clips; the renderer unless given.
+        annotations: what the source makes instead of videos, if it does.
 
     Raises:
         ConfigError: `workers` is below 1, or one clip exceeds 4 GiB.
@@ -113,13 +116,14 @@ def build_split(
             f"a clip of {config.frames} frames of {config.image_size}×{config.image_size} exceeds 4 GiB: "
             "ask for fewer or smaller frames"
         )
-    if finished := _finished(config, directory):
+    if finished := _finished(config, directory, annotations):
         report(config.clips)
         return finished
     with _locked(directory):
-        _refuse_other_shards(config, directory)
+        _refuse_other_shards(config, directory, annotations)
         jobs = [
-            ShardJob(config=config, directory=directory, shard=shard, source=source) for shard in range(config.shards)
+            ShardJob(config=config, directory=directory, shard=shard, source=source, annotations=annotations)
+            for shard in range(config.shards)
         ]
         standing = [job for job in jobs if job.path.exists()]
         missing = config.clips - sum(job.header.clips for job in standing)
@@ -190,7 +194,7 @@ def _make_named_piece(job: PieceJob, report: Report) -> tuple[PieceJob, Piece]:
     return job, make_piece(job, report)
 
 
-def _finished(config: BuildConfig, directory: Path) -> Manifest | None:
+def _finished(config: BuildConfig, directory: Path, annotations: tuple[str, ...]) -> Manifest | None:
     """The manifest of a finished build of this configuration; None if there is work to do.
 
     Raises:
@@ -202,7 +206,7 @@ def _finished(config: BuildConfig, directory: Path) -> Manifest | None:
     # What made a finished split may be older than this program; what it is may not differ.
     versions = {"generator": manifest.versions["generator"], "pybullet": manifest.versions["pybullet"]}
     wanted = replace(
-        header_of(config, 0, manifest.columns),
+        header_of(config, 0, manifest.columns, annotations),
         generator_version=versions["generator"],
         pybullet_version=versions["pybullet"],
     )
@@ -217,7 +221,7 @@ def _finished(config: BuildConfig, directory: Path) -> Manifest | None:
     return manifest
 
 
-def _refuse_other_shards(config: BuildConfig, directory: Path) -> None:
+def _refuse_other_shards(config: BuildConfig, directory: Path, annotations: tuple[str, ...]) -> None:
     """Finds shards that this build would not make, before anything is touched; damaged ones are no obstacle."""
     expected = {shard_name(config.split, shard, config.shards): shard for shard in range(config.shards)}
     for path in sorted(directory.iterdir()):
@@ -232,7 +236,7 @@ def _refuse_other_shards(config: BuildConfig, directory: Path) -> None:
             raise
         except ShardError:
             continue
-        wanted = header_of(config, expected[path.name], {})
+        wanted = header_of(config, expected[path.name], {}, annotations)
         if found != wanted:
             raise _other_build(directory, f"in {path.name} {header_difference(found, wanted)}")
 

@@ -12,11 +12,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from dynamics_gen.classes import CLASSES
-from dynamics_gen.clip import STATE_COLUMNS, Clip
 from dynamics_gen.config import BuildConfig
 from dynamics_gen.version import __version__
 
 FORMAT_VERSION = 1
+
+VIDEO = "video"
+
+ANNOTATION_KINDS = {
+    "mask": ("mask",),
+    "depth": ("depth",),
+    "flow": ("forward_flow", "backward_flow", "forward_occluded", "backward_occluded"),
+}
+"""Ground truth that may be stored beside a split, and the columns that it is stored in."""
+
+ANNOTATIONS_FOLDER = "annotations"
+"""Where they stand in a split's folder."""
+
+LARGE = (VIDEO, *(column for columns in ANNOTATION_KINDS.values() for column in columns))
+"""Columns of which each clip is a chunk; a shard has at least one of them."""
 
 TEXT = np.dtype("S64")
 """Every string column: ASCII, padded with zero bytes."""
@@ -81,9 +95,12 @@ class ShardEntry:
     content_sha256: str
 
 
-def header_of(config: BuildConfig, shard: int, columns: Mapping[str, Column]) -> ShardHeader:
-    """The header that a shard of a build has."""
+def header_of(
+    config: BuildConfig, shard: int, columns: Mapping[str, Column], annotations: Sequence[str] = ()
+) -> ShardHeader:
+    """The header that a shard of a build has, or one of the annotations beside it."""
     first = shard * config.shard_size
+    content = config.content() | ({"annotations": annotations} if annotations else {})
     return ShardHeader(
         format_version=FORMAT_VERSION,
         generator_version=__version__,
@@ -94,14 +111,27 @@ def header_of(config: BuildConfig, shard: int, columns: Mapping[str, Column]) ->
         first_clip=first,
         clips=min(config.shard_size, config.clips - first),
         codec=config.codec,
-        content=json.loads(json.dumps(config.content())),
+        content=json.loads(json.dumps(content)),
         classes=CLASSES,
         columns=dict(columns),
     )
 
 
+def large_problem(columns: Mapping[str, Column]) -> str:
+    """What is wrong with the large columns of a shard, if anything is."""
+    for name in LARGE:
+        if name in columns:
+            wanted = {VIDEO: ("|u1", 4, 3), "depth": ("<f4", 3, 0)}.get(name, ("|u1", 3, 0))
+            if name.endswith("flow"):
+                wanted = ("<f4", 4, 2)
+            column, (kind, dimensions, last) = columns[name], wanted
+            if column.dtype != kind or len(column.shape) != dimensions or (last and column.shape[-1] != last):
+                return f"{name} is {column}"
+    return ""
+
+
 def small_columns(clips: Sequence[Mapping[str, object]]) -> dict[str, np.ndarray]:
-    """Stacks everything but the videos of some clips (as `small_values` gives it) into columns, sorted by name.
+    """Stacks everything but what is large of some clips (as `Clip.small` gives it) into columns, sorted by name.
 
     Raises:
         ValueError: the clips differ in what they carry; a generator must not let them.
@@ -112,28 +142,17 @@ def small_columns(clips: Sequence[Mapping[str, object]]) -> dict[str, np.ndarray
     return {name: _stack(name, [clip[name] for clip in clips]) for name in names}
 
 
-def small_values(clip: Clip) -> dict[str, object]:
-    """Everything a clip carries but its video, by column name."""
-    return {
-        "clip_id": clip.clip_id,
-        "label": clip.label,
-        "path": clip.path,
-        "speed": clip.speed,
-        **{name: getattr(clip, name) for name in STATE_COLUMNS},
-        **{f"parameters/{name}": value for name, value in clip.parameters.items()},
-    }
-
-
 def describe(columns: Mapping[str, np.ndarray]) -> dict[str, Column]:
     """The types and per-clip shapes of some columns."""
     return {name: Column(dtype=data.dtype.str, shape=data.shape[1:]) for name, data in columns.items()}
 
 
-def clip_digests(video_hashes: Iterable[bytes], small: Mapping[str, np.ndarray]) -> np.ndarray:
+def clip_digests(large_hashes: Iterable[bytes], small: Mapping[str, np.ndarray]) -> np.ndarray:
     """One SHA-256 a clip over all that it holds, independent of how and beside what it is stored.
 
     It covers, in this order: the SHA-256 of the names, types and shapes of the small columns; the SHA-256 of the
-    video's bytes; the bytes of the small columns, sorted by name, in C order.
+    video's bytes (of all large columns', one after the other by name); the bytes of the small columns, sorted by name,
+    in C order.
 
     Returns:
         uint8, [clips, 32].
@@ -145,7 +164,7 @@ def clip_digests(video_hashes: Iterable[bytes], small: Mapping[str, np.ndarray])
         [data.view(np.uint8).reshape(len(data), -1) for data in ordered.values()], axis=1
     )  # [clips, bytes]
     hashes = [
-        hashlib.sha256(prefix + video + row.tobytes()).digest() for video, row in zip(video_hashes, rows, strict=True)
+        hashlib.sha256(prefix + large + row.tobytes()).digest() for large, row in zip(large_hashes, rows, strict=True)
     ]
     return np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, 32)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from dynamics_gen.errors import ShardError
 from dynamics_gen.files import write_whole
-from dynamics_gen.layout import FORMAT_VERSION, Column, ShardEntry, ShardHeader, shard_name
+from dynamics_gen.layout import FORMAT_VERSION, LARGE, Column, ShardEntry, ShardHeader, large_problem, shard_name
 
 NAME = "manifest.json"
 
@@ -49,9 +49,10 @@ class Manifest:
 
     @property
     def video_shape(self) -> tuple[int, int, int, int]:
-        """Shape of one clip's video: (T, H, W, 3)."""
-        frames, height, width, channels = self.columns["video"].shape
-        return frames, height, width, channels
+        """Shape of one clip's video: (T, H, W, 3); for annotations, of the video that they annotate."""
+        large = next(self.columns[name] for name in LARGE if name in self.columns)
+        frames, height, width = large.shape[:3]
+        return frames, height, width, 3
 
     def header(self, shard: int) -> ShardHeader:
         """What the root attributes of a shard must say."""
@@ -166,8 +167,9 @@ def _parse(data: dict[str, Any]) -> Manifest:
         first += entry.clips
     if first != manifest.clips or not first:
         raise ValueError(f"the shards hold {first} clips, the split {manifest.clips}")
-    if "/" in manifest.split or manifest.columns["video"].dtype != "|u1" or len(manifest.video_shape) != 4:
-        raise ValueError(f"split {manifest.split!r} with videos {manifest.columns['video']}")
+    problem = large_problem(manifest.columns)
+    if "/" in manifest.split or problem or not any(name in LARGE for name in manifest.columns):
+        raise ValueError(f"split {manifest.split!r} with columns {', '.join(manifest.columns)}; {problem}")
     _ = manifest.versions["generator"], manifest.versions["pybullet"]
     return manifest
 

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8, UInt32
 
 from dynamics_gen import parameters, seeds, shapes, shifts, textures
+from dynamics_gen.annotations import RigidBody
 from dynamics_gen.bullet import Rails, Studio
 from dynamics_gen.classes import factors
 from dynamics_gen.clip import Clip
@@ -172,6 +173,13 @@ class Renderer:
         path = scene.trajectory
         thing = shifts.solid_of(look, shifts.surface(rng, look), path.position, path.orientation)
         return [wall, thing, *scene.setting.solids]
+
+    def rigid_bodies(self, scene: Scene) -> list[RigidBody]:
+        """The scene's bodies for `annotations.ground_truth`, in the order of `solids`."""
+        return [
+            RigidBody(solid.mesh.vertices, solid.mesh.triangles, solid.position, rotation_matrices(solid.orientation))
+            for solid in self.solids(scene)
+        ]
 
     def _clip(self, scene: Scene) -> Clip:
         """Renders a scene; one in which two consecutive frames come out identical is drawn again."""

@@ -17,16 +17,19 @@ import h5py
 import numpy as np
 
 from dynamics_gen.errors import ShardError
-from dynamics_gen.layout import FORMAT_VERSION, Column, ShardHeader
+from dynamics_gen.layout import FORMAT_VERSION, LARGE, VIDEO, Column, ShardHeader, large_problem
 
-VIDEO, DIGEST = "video", "digest"
+DIGEST = "digest"
 DIGEST_COLUMN = Column(dtype="|u1", shape=(32,))
 
 FILTERS = {"zstd": 32015, "gzip": h5py.h5z.FILTER_DEFLATE}
 """HDF5's number for each codec."""
 
 SMALL_CHUNK = 1_000
-"""Clips a chunk in every column but the video, whose chunk is one clip."""
+"""Clips a chunk in every column that is not large."""
+
+BYTES = (VIDEO, "mask", "forward_occluded", "backward_occluded")
+"""Large columns of single bytes: there is nothing to shuffle."""
 
 _LARGEST_ATTRIBUTE = 1_000_000
 LARGEST_CLIP = 2**32 - 1
@@ -35,13 +38,13 @@ REMEDY = "delete it and run the command that built it again"
 
 
 def chunk_shape(name: str, column: Column, clips: int) -> tuple[int, ...]:
-    """Chunks of a column: a video stands alone, small columns in thousands."""
-    return (1 if name == VIDEO else min(clips, SMALL_CHUNK), *column.shape)
+    """Chunks of a column: what is large stands alone, small columns in thousands."""
+    return (1 if name in LARGE else min(clips, SMALL_CHUNK), *column.shape)
 
 
 def filter_pipeline(name: str, codec: str) -> list[int]:
     """HDF5 filters of a column in order of writing; the checksum covers the compressed bytes."""
-    shuffle = [] if name == VIDEO else [h5py.h5z.FILTER_SHUFFLE]
+    shuffle = [] if name in BYTES else [h5py.h5z.FILTER_SHUFFLE]
     return [*shuffle, FILTERS[codec], h5py.h5z.FILTER_FLETCHER32]
 
 
@@ -105,19 +108,27 @@ class ShardFile:
 
     def video(self, clip: int) -> np.ndarray:
         """Decodes one clip: uint8, [T, H, W, 3]."""
-        out = np.empty(self.header.columns[VIDEO].shape, np.uint8)
-        self.read_videos(clip, out[None])
+        return self.large(VIDEO, clip)
+
+    def large(self, name: str, clip: int) -> np.ndarray:
+        """Decodes one clip of a large column: [T, H, W, ...]."""
+        column = self.header.columns[name]
+        out = np.empty(column.shape, column.dtype)
+        self._read_clips(name, clip, out[None])
         return out
 
     def read_videos(self, start: int, out: np.ndarray) -> None:
         """Decodes `len(out)` consecutive clips from `start` into a contiguous uint8 array [n, T, H, W, 3]."""
+        self._read_clips(VIDEO, start, out)
+
+    def _read_clips(self, name: str, start: int, out: np.ndarray) -> None:
         assert 0 <= start <= len(self) - len(out)
-        dataset = self._dataset(VIDEO).id
+        dataset = self._dataset(name).id
         what = f"clip {start}" if len(out) == 1 else f"one of the clips {start} to {start + len(out) - 1}"
         # HDF5's own call: h5py's `read_direct` takes as long again for one clip.
         with self._reading(what):
             space = dataset.get_space()
-            space.select_hyperslab((start, 0, 0, 0, 0), out.shape)
+            space.select_hyperslab((start, *[0] * (out.ndim - 1)), out.shape)
             dataset.read(h5py.h5s.create_simple(out.shape), space, out)
 
     def column(self, name: str) -> np.ndarray:
@@ -135,13 +146,16 @@ class ShardFile:
         expected = {*self.header.columns, DIGEST}
         for name in sorted(expected):
             self._dataset(name)
+        groups = {name.split("/")[0] for name in expected if "/" in name}
         with self._reading("its names"):
-            self._require_own("parameters")
-            parameters = self._file["parameters"]
-            assert isinstance(parameters, h5py.Group)
-            names = set(self._file) | {f"parameters/{name}" for name in parameters}
-        if names - {"parameters"} != expected:
-            surplus = ", ".join(sorted(names - {"parameters"} - expected))
+            names = set(self._file) - groups
+            for group in groups:
+                self._require_own(group)
+                inside = self._file[group]
+                assert isinstance(inside, h5py.Group)
+                names |= {f"{group}/{name}" for name in inside}
+        if names != expected:
+            surplus = ", ".join(sorted(names - expected))
             raise ShardError(f"{self.path} holds datasets that no shard has ({surplus}): {REMEDY}")
 
     def _dataset(self, name: str) -> h5py.Dataset:
@@ -249,7 +263,8 @@ def _check_header(header: ShardHeader) -> None:
     """Refuses headers whose numbers make no sense or would exhaust memory."""
     if not isinstance(header.content, dict) or header.codec not in FILTERS:
         raise ValueError(f"codec {header.codec!r} with content of type {type(header.content).__name__}")
-    if VIDEO not in header.columns or header.clips < 1 or header.first_clip < 0:
+    large = [name for name in LARGE if name in header.columns]
+    if not large or header.clips < 1 or header.first_clip < 0:
         raise ValueError(f"{header.clips} clips from {header.first_clip}, columns {list(header.columns)}")
     for name, column in header.columns.items():
         kind = np.dtype(column.dtype)
@@ -258,12 +273,11 @@ def _check_header(header: ShardHeader) -> None:
             if side < 1:
                 raise ValueError(f"column {name} has shape {column.shape}")
             size *= side
-        limit = LARGEST_CLIP if name == VIDEO else _LARGEST_COLUMN // header.clips
+        limit = LARGEST_CLIP if name in LARGE else _LARGEST_COLUMN // header.clips
         if size > limit or kind.kind not in "biufS":
             raise ValueError(f"column {name} is {column}")
-    video = header.columns[VIDEO]
-    if video.dtype != "|u1" or len(video.shape) != 4 or video.shape[-1] != 3:
-        raise ValueError(f"the video is {video}")
+    if problem := large_problem(header.columns):
+        raise ValueError(problem)
 
 
 def _attribute(file: h5py.File, name: str, kind: str) -> Any:

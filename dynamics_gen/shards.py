@@ -18,24 +18,24 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from dynamics_gen.clip import Clip
+from dynamics_gen.clip import AnnotatedClip, Clip
 from dynamics_gen.errors import ShardError
 from dynamics_gen.files import explained, file_sha256, replacing
 from dynamics_gen.layout import (
+    LARGE,
     Column,
     ShardEntry,
     ShardHeader,
     clip_digests,
     describe,
     small_columns,
-    small_values,
 )
 from dynamics_gen.shard_file import (
+    BYTES,
     DIGEST,
     DIGEST_COLUMN,
     FILTERS,
     REMEDY,
-    VIDEO,
     ShardFile,
     chunk_shape,
     register_codec,
@@ -73,20 +73,22 @@ class Piece:
 
     Attributes:
         start: place of the first in its shard.
-        video: type and shape of one clip's video.
-        chunks: each clip's video as it will stand in the file.
-        hashes: SHA-256 of each clip's video.
+        large: types and shapes of the large columns.
+        chunks: of each large column, each clip as it will stand in the file.
+        hashes: SHA-256 of each clip's large columns.
         small: everything else of each clip, by column name.
     """
 
     start: int
-    video: Column
-    chunks: list[bytes]
+    large: dict[str, Column]
+    chunks: dict[str, list[bytes]]
     hashes: list[bytes]
     small: list[dict[str, object]]
 
 
-def compress_piece(header: ShardHeader, start: int, stop: int, clips: Iterable[Clip], report: Report) -> Piece:
+def compress_piece(
+    header: ShardHeader, start: int, stop: int, clips: Iterable[Clip | AnnotatedClip], report: Report
+) -> Piece:
     """Compresses the clips `start` to `stop` - 1 of a shard, and decodes them again to see that they are the same.
 
     Args:
@@ -101,29 +103,36 @@ def compress_piece(header: ShardHeader, start: int, stop: int, clips: Iterable[C
     """
     register_codec(header.codec)
     hashes: list[bytes] = []
-    marks: list[int] = []
+    marks: list[list[int]] = []
     small: list[dict[str, object]] = []
-    videos = column = None
+    large: dict[str, Column] = {}
     image, expected = io.BytesIO(), stop - start
     with _created(image) as file:
         for clip in clips:
             if len(hashes) == expected:
                 raise ValueError(f"more clips came than the {expected} of the piece")
-            video = np.ascontiguousarray(clip.video)
-            if videos is None:
-                column = Column(dtype="|u1", shape=video.shape)
-                videos = _dataset(file, VIDEO, column, dataclasses.replace(header, clips=expected))
-            videos[len(hashes)] = video
-            hashes.append(_video_hash(video))
-            marks.append(_mark(video))
-            small.append(small_values(clip))
+            arrays = {name: np.ascontiguousarray(array) for name, array in sorted(clip.large().items())}
+            if not large:
+                large = {name: Column(dtype=array.dtype.str, shape=array.shape) for name, array in arrays.items()}
+                for name, column in large.items():
+                    _dataset(file, name, column, dataclasses.replace(header, clips=expected))
+            for name, array in arrays.items():
+                stored = file[name]
+                assert isinstance(stored, h5py.Dataset)
+                stored[len(hashes)] = array
+            hashes.append(_hash(arrays.values()))
+            marks.append([_mark(array) for array in arrays.values()])
+            small.append(clip.small())
             if len(hashes) % CLIPS_A_REPORT == 0 or len(hashes) == expected:
                 report((len(hashes) - 1) % CLIPS_A_REPORT + 1)
-    if len(hashes) != expected or column is None:
+    if len(hashes) != expected:
         raise ValueError(f"only {len(hashes)} clips came for a piece of {expected}")
     with h5py.File(image, "r") as file:  # opened anew, so that nothing comes from a cache
-        chunks = _decoded_chunks(file, column, marks)
-    return Piece(start=start, video=column, chunks=chunks, hashes=hashes, small=small)
+        chunks = {
+            name: _decoded_chunks(file, name, column, [of[k] for of in marks])
+            for k, (name, column) in enumerate(large.items())
+        }
+    return Piece(start=start, large=large, chunks=chunks, hashes=hashes, small=small)
 
 
 def join_pieces(path: Path, header: ShardHeader, pieces: Iterable[Piece]) -> ShardResult:
@@ -143,20 +152,22 @@ def join_pieces(path: Path, header: ShardHeader, pieces: Iterable[Piece]) -> Sha
     """
     register_codec(header.codec)
     pieces = sorted(pieces, key=lambda piece: piece.start)
-    chunks = [chunk for piece in pieces for chunk in piece.chunks]
-    if len(chunks) != header.clips:
-        raise ValueError(f"pieces of {len(chunks)} clips came for a shard of {header.clips}")
-    video = pieces[0].video
+    hashes = [digest for piece in pieces for digest in piece.hashes]
+    if len(hashes) != header.clips:
+        raise ValueError(f"pieces of {len(hashes)} clips came for a shard of {header.clips}")
+    large = pieces[0].large
     data = small_columns([values for piece in pieces for values in piece.small])
-    digests = clip_digests((digest for piece in pieces for digest in piece.hashes), data)
+    digests = clip_digests(hashes, data)
     columns = describe(data)
-    header = dataclasses.replace(header, columns={VIDEO: video, **columns})
+    header = dataclasses.replace(header, columns={**large, **columns})
     image = io.BytesIO()
     with _created(image) as file:
-        videos = _dataset(file, VIDEO, video, header)
-        for clip, chunk in enumerate(chunks):
-            videos.id.write_direct_chunk((clip, 0, 0, 0, 0), chunk)
-        _group(file, "parameters")
+        for name, column in large.items():
+            stored = _dataset(file, name, column, header)
+            for clip, chunk in enumerate(chunk for piece in pieces for chunk in piece.chunks[name]):
+                stored.id.write_direct_chunk((clip, *[0] * len(column.shape)), chunk)
+        for group in sorted({name.split("/")[0] for name in data if "/" in name}):
+            _group(file, group)
         for name, values in data.items():
             _dataset(file, name, columns[name], header)[...] = values
         _dataset(file, DIGEST, DIGEST_COLUMN, header)[...] = digests
@@ -181,8 +192,10 @@ def check_shard(path: Path, header: ShardHeader | None = None) -> ShardResult:
     with ShardFile(path, header) as shard:
         shard.check_structure()
         found, stored = shard.header, shard.column(DIGEST)
-        small = {name: shard.column(name) for name in found.columns if name != VIDEO}
-        digests = clip_digests((_video_hash(shard.video(i)) for i in range(len(shard))), small)
+        small = {name: shard.column(name) for name in found.columns if name not in LARGE}
+        large = sorted(set(found.columns) & set(LARGE))
+        hashes = (_hash(shard.large(name, clip) for name in large) for clip in range(len(shard)))
+        digests = clip_digests(hashes, small)
     wrong = np.flatnonzero((digests != stored).any(axis=1))
     if len(wrong):
         raise ShardError(
@@ -212,16 +225,16 @@ def _read_back(path: Path, header: ShardHeader, digests: np.ndarray, image: memo
         raise ShardError(f"{path} read back other bytes than were written to it: the disk may be faulty")
 
 
-def _decoded_chunks(file: h5py.File, column: Column, marks: list[int]) -> list[bytes]:
+def _decoded_chunks(file: h5py.File, name: str, column: Column, marks: list[int]) -> list[bytes]:
     """The stored chunks of a piece, each decoded first; comparing checksums takes a fifth of the time of hashing."""
-    videos = file[VIDEO]
-    assert isinstance(videos, h5py.Dataset)
-    chunks, video = [], np.empty(column.shape, np.uint8)
+    stored = file[name]
+    assert isinstance(stored, h5py.Dataset)
+    chunks, clips = [], np.empty(column.shape, column.dtype)
     for clip, mark in enumerate(marks):
-        videos.read_direct(video, clip)
-        if _mark(video) != mark:
+        stored.read_direct(clips, clip)
+        if _mark(clips) != mark:
             raise ShardError(f"clip {clip} of a piece decodes to another than was compressed: the memory may be faulty")
-        chunks.append(videos.id.read_direct_chunk((clip, 0, 0, 0, 0))[1])
+        chunks.append(stored.id.read_direct_chunk((clip, *[0] * len(column.shape)))[1])
     return chunks
 
 
@@ -232,7 +245,7 @@ def _dataset(file: h5py.File, name: str, column: Column, header: ShardHeader) ->
         column.dtype,
         chunks=chunk_shape(name, column, header.clips),
         **_COMPRESSION[header.codec],
-        shuffle=name != VIDEO,
+        shuffle=name not in BYTES,
         fletcher32=True,
     )
 
@@ -248,9 +261,9 @@ def _write_attributes(file: h5py.File, header: ShardHeader) -> None:
             file.attrs[name] = np.bytes_(value if isinstance(value, str) else json.dumps(value))
 
 
-def _mark(video: np.ndarray) -> int:
-    """A checksum of a video that depends on every byte and its place, far quicker than a cryptographic one."""
-    flat = video.reshape(-1)
+def _mark(clip: np.ndarray) -> int:
+    """A checksum of an array that depends on every byte and its place, far quicker than a cryptographic one."""
+    flat = clip.reshape(-1).view(np.uint8)
     words = flat[: flat.size // 8 * 8].view(np.uint64)
     return int(words @ _odd_numbers(words.size)) + int(flat[words.nbytes :].sum())
 
@@ -260,8 +273,11 @@ def _odd_numbers(count: int) -> np.ndarray:
     return 2 * np.arange(count, dtype=np.uint64) + 1
 
 
-def _video_hash(video: np.ndarray) -> bytes:
-    return hashlib.sha256(video.data).digest()
+def _hash(arrays: Iterable[np.ndarray]) -> bytes:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(array.data)
+    return digest.digest()
 
 
 @contextlib.contextmanager

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from dynamics_gen import manifest as manifests
 from dynamics_gen.classes import CLASSES, factors
 from dynamics_gen.errors import ShardError
 from dynamics_gen.files import file_sha256
-from dynamics_gen.layout import ShardEntry, ShardHeader, is_shard_name
-from dynamics_gen.manifest import read_manifest
+from dynamics_gen.layout import ANNOTATIONS_FOLDER, ShardEntry, ShardHeader, is_shard_name
+from dynamics_gen.manifest import Manifest, read_manifest
 from dynamics_gen.pool import available_cores, run_tasks
 from dynamics_gen.shard_file import REMEDY, ShardFile
 from dynamics_gen.shards import Report, check_shard
@@ -83,8 +84,23 @@ def verify(directory: Path, *, workers: int | None = None, progress: Callable[[i
     if len({name for found in checked for name in found.clip_ids}) != manifest.clips:
         problems.append(f"{directory}: some clips have the same clip_id")
     counts = np.bincount([label for found in checked for label in found.labels], minlength=len(manifest.classes))
-    if "per_class" in manifest.content and set(counts) != {manifest.content["per_class"]}:
+    balanced = "label" in manifest.columns and "per_class" in manifest.content
+    if balanced and set(counts) != {manifest.content["per_class"]}:
         problems.append(f"{directory}: classes have {', '.join(map(str, counts))} clips, expected the same of each")
+    return problems + _verify_annotations(directory, manifest, workers, progress)
+
+
+def _verify_annotations(directory: Path, manifest: Manifest, workers: int | None, progress) -> list[str]:
+    """Checks the ground truth beside a split, if it is there; `progress` counts the split's own clips alone."""
+    folder = directory / ANNOTATIONS_FOLDER
+    if not (folder / manifests.NAME).exists():
+        return []
+    problems = verify(folder, workers=workers)
+    if not problems:
+        found = dict(read_manifest(folder).content)
+        found.pop("annotations", None)
+        if found != manifest.content:
+            problems = [f"{folder} annotates another split than the one it stands in: delete it"]
     return problems
 
 
@@ -96,19 +112,20 @@ def check_file(job: CheckJob, report: Report) -> Checked:
             problems += _compare_bytes(job)
         found = check_shard(job.path, job.header)
         with ShardFile(job.path, job.header) as shard:
-            labels, names = shard.column("label"), shard.column("clip_id")
-            stated = np.stack([labels, shard.column("path"), shard.column("speed")], axis=1)
+            names = shard.column("clip_id")
+            labels = shard.column("label") if "label" in job.header.columns else np.zeros(0, np.int64)
+            stated = [shard.column(name) for name in ("label", "path", "speed") if name in job.header.columns]
     except ShardError as error:
         return Checked(entry=job.entry, problems=[*problems, str(error)])
     finally:
         report(job.entry.clips)
     if found.entry.content_sha256 != job.entry.content_sha256:
         problems.append(f"{job.path} holds other clips than the manifest says; {REMEDY}")
-    if labels.min() < 0 or labels.max() >= len(job.header.classes):
+    if len(labels) and (labels.min() < 0 or labels.max() >= len(job.header.classes)):
         problems.append(f"{job.path} has labels beyond its {len(job.header.classes)} classes")
-    if job.header.classes == CLASSES:
+    if len(stated) == 3 and job.header.classes == CLASSES:
         known = {(label, *factors(label)) for label in range(len(CLASSES))}
-        if wrong := sorted(set(map(tuple, stated.tolist())) - known):
+        if wrong := sorted(set(map(tuple, np.stack(stated, axis=1).tolist())) - known):
             problems.append(f"{job.path} has clips whose label, path and speed do not go together: {wrong[:3]}")
     return Checked(
         entry=job.entry,

@@ -14,7 +14,7 @@ import pytest
 from fake_clips import fake_clip, fake_clips, small_config
 
 import dynamics_gen
-from dynamics_gen import dataset as dataset_module
+from dynamics_gen import split_files
 from dynamics_gen.dataset import ClipDataset
 from dynamics_gen.errors import ShardError
 from dynamics_gen.generate import build_split
@@ -111,7 +111,7 @@ def open_files() -> int:
 
 def test_few_files_are_open_at_once(fake_split: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many shards there are, and in whatever order they are read."""
-    monkeypatch.setattr(dataset_module, "MOST_OPEN_FILES", 2)
+    monkeypatch.setattr(split_files, "MOST_OPEN_FILES", 2)
     before = open_files()
     dataset = ClipDataset(fake_split)
     for index in (0, 29, 8, 16, 1, 28):

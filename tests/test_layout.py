@@ -17,14 +17,13 @@ from dynamics_gen.layout import (
     is_shard_name,
     shard_name,
     small_columns,
-    small_values,
 )
 
 
 def digest(*clips: Clip) -> list[bytes]:
     """The digests of some clips, as if they made one shard."""
     hashes = [hashlib.sha256(clip.video.tobytes()).digest() for clip in clips]
-    return [row.tobytes() for row in clip_digests(hashes, small_columns([small_values(clip) for clip in clips]))]
+    return [row.tobytes() for row in clip_digests(hashes, small_columns([clip.small() for clip in clips]))]
 
 
 def test_shard_names_tell_number_and_count() -> None:

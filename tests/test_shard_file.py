@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from dynamics_gen import shard_file
 from dynamics_gen.errors import ShardError
-from dynamics_gen.layout import ShardHeader, clip_digests, header_of, small_columns, small_values
+from dynamics_gen.layout import ShardHeader, clip_digests, header_of, small_columns
 from dynamics_gen.shard_file import ShardFile, UnknownFormatError
 from dynamics_gen.shards import check_shard, write_shard
 
@@ -44,7 +44,7 @@ def fake_digests() -> np.ndarray:
     """What the digests of the shard's clips must be."""
     clips = list(fake_clips(small_config(), range(8)))
     hashes = [hashlib.sha256(clip.video.tobytes()).digest() for clip in clips]
-    return clip_digests(hashes, small_columns([small_values(clip) for clip in clips]))
+    return clip_digests(hashes, small_columns([clip.small() for clip in clips]))
 
 
 def read_all(path: Path, header: ShardHeader | None = None) -> None:

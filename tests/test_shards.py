@@ -142,7 +142,7 @@ def test_shard_that_reads_back_wrongly_is_not_kept(tmp_path: Path, monkeypatch: 
 
     config = small_config()
     clips = fake_clips(config, range(8, 16))
-    chunk = compress_piece(header_of(config, 1, {}), 0, 8, clips, lambda clips: None).chunks[3]
+    chunk = compress_piece(header_of(config, 1, {}), 0, 8, clips, lambda clips: None).chunks["video"][3]
     monkeypatch.setattr(Path, "write_bytes", faulty)
     with pytest.raises(ShardError, match="read back other bytes"):
         write(tmp_path / "s.h5")
