@@ -10,7 +10,7 @@ import click
 from benchmark import spec
 from benchmark.errors import StoppedError
 from benchmark.recipe import PRECISIONS
-from dynamics_gen.config import RELEASES, SIZES
+from dynamics_gen.config import RELEASES, SIZES, directory_name
 from dynamics_gen.console import Failure, Group, sentence_of
 from dynamics_gen.errors import DynamicsError
 from dynamics_gen.version import __version__
@@ -173,6 +173,56 @@ def table(board: Path, runs: Path | None, check: bool) -> None:
     from leaderboard.table import main as make_table
 
     click.echo(make_table(board, runs, check))
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path), required=False)
+@click.option("--size", default="full", show_default=True, help="Which data/dynamics-SIZE, unless a folder is given.")
+@click.option("--release", default="standard", show_default=True, help="Which release, unless a folder is given.")
+@click.option("--probes", help="Names with commas between; all unless given.")
+@click.option("--clips", type=click.IntRange(min=20), help="Most clips of train to take.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of folds and networks.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for audit.json, audit.png  [default: DIR/audit].")
+@click.option("--page", type=click.Path(path_type=Path), help="The Markdown page  [default: OUT/AUDIT.md].")
+def audit(
+    directory: Path | None,
+    size: str,
+    release: str,
+    probes: str | None,
+    clips: int | None,
+    seed: int,
+    out: Path | None,
+    page: Path | None,
+) -> None:
+    """Asks the data what single frames, places and looks tell of the class, and what the motion does.
+
+    Fails if a probe that must know nothing knows something, or one that must know all does not.
+
+    \b
+    Examples:
+        bench audit --size mini
+        bench audit data/dynamics --probes trajectory,appearance
+    """
+    from benchmark.audit.report import printed
+    from benchmark.audit.run import AuditOptions
+    from benchmark.audit.run import audit as run_audit
+
+    data = directory or Path("data") / directory_name(release, size)
+    folder = out or data / "audit"
+    typed = ["bench audit", str(data)] + ([f"--clips {clips}"] if clips else []) + ([f"--seed {seed}"] if seed else [])
+    options = AuditOptions(
+        data=data,
+        out=folder,
+        page=page or folder / "AUDIT.md",
+        probes=probes,
+        clips=clips,
+        seed=seed,
+        command=" ".join(typed),
+    )
+    findings = run_audit(options, say=lambda line: click.echo(line, err=True))
+    click.echo(printed(findings))
+    if failed := [found.probe.name for found in findings if not found.passed]:
+        raise Failure(f"{len(failed)} of {len(findings)} probes fail: {', '.join(failed)}; see {options.page}")
 
 
 def _summary(result: Record, runs: Path) -> str:

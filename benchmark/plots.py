@@ -31,7 +31,7 @@ def learning_curve(record: Record, path: Path) -> None:
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _figure(6.4, 4.0)
+    drawing, axes = figure(6.4, 4.0)
     for i, seed in enumerate(record.seeds):
         epochs = [row.epoch for row in seed.history]
         train = [100 * row.train_error for row in seed.history]
@@ -72,7 +72,7 @@ def learning_curve(record: Record, path: Path) -> None:
     axes.grid(alpha=0.25)
     axes.set_title(_title(record), fontsize=11)
     axes.legend(loc="upper right", fontsize=8, framealpha=0.9)
-    _save(figure, path)
+    save(drawing, path)
 
 
 def confusion_matrix(record: Record, path: Path) -> None:
@@ -85,7 +85,7 @@ def confusion_matrix(record: Record, path: Path) -> None:
     """
     counts = np.sum([seed.scores.test.confusion for seed in record.seeds], axis=0)
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure, axes = _figure(6.4, 5.8)
+    drawing, axes = figure(6.4, 5.8)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     for (row, column), share in np.ndenumerate(shares):
         if counts[row, column]:
@@ -100,10 +100,10 @@ def confusion_matrix(record: Record, path: Path) -> None:
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     axes.set_title(f"{_title(record)}\ntest clips by predicted class (% of the true class)", fontsize=11)
-    _save(figure, path)
+    save(drawing, path)
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+def figure(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure on the Agg canvas, in inches, outside pyplot's global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -122,7 +122,7 @@ def _ink(share: float) -> str:
     return "white" if share > 55 else "#111827"
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
     """Writes a PNG of few colours: a third of the bytes, and entries stay small."""
     from PIL import Image
 
