@@ -33,6 +33,8 @@ _SPLITS = (*configs.SPLITS, "all")
 @click.option("--codec", default="zstd", show_default=True, help="Compression: zstd, or gzip for readers without it.")
 @click.option("--annotations", metavar="NAMES", help="Ground truth to add: any of mask,depth,flow.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; as many as there are cores unless given.")
+@click.option("--shards", metavar="A-B", help="Build these shards only; array jobs may share the folder.")
+@click.option("--scheduler", metavar="ADDRESS", help="Build on the workers of this Dask scheduler.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -50,6 +52,8 @@ def main(
     workers: int | None,
     frames: int | None,
     annotations: str | None,
+    shards: str | None,
+    scheduler: str | None,
     **settings: int | str,
 ) -> None:
     """Builds the splits of Dynamics, and looks after them.
@@ -83,19 +87,59 @@ def main(
     ]
     root = out or Path("data") / configs.directory_name(release, size)
     kinds = parse_kinds(annotations) if annotations is not None else ()
+    if shards is not None:
+        if split == "all" or kinds or scheduler is not None:
+            raise click.UsageError(
+                "--shards builds a part of one split: leave out --split all, --annotations and --scheduler"
+            )
+        _build_shards(wanted[0], root / split, _shard_range(shards), workers)
+        return
     for config in wanted:
-        _build(config, root / config.split, workers)
+        _build(config, root / config.split, workers, scheduler)
         if kinds:
             annotate(root / config.split, kinds, workers)
 
 
-def _build(config: configs.BuildConfig, directory: Path, workers: int | None) -> None:
+def _shard_range(text: str) -> range:
+    """Reads `3-7`, or `3`: both ends are built."""
+    first, dash, last = text.partition("-")
+    if not first.isdecimal() or (dash and not last.isdecimal()) or int(last or first) < int(first):
+        raise click.BadParameter(
+            f"{text!r} is not A-B with whole numbers and A ≤ B, for example 0-9", param_hint="--shards"
+        )
+    return range(int(first), int(last or first) + 1)
+
+
+def _build_shards(config: configs.BuildConfig, directory: Path, shards: range, workers: int | None) -> None:
+    from dynamics_gen.generate import build_shards
+
+    ours = [shard for shard in shards if shard < config.shards]
+    clips = sum(min(config.shard_size, config.clips - shard * config.shard_size) for shard in ours)
+    title = f"{config.split} {shards.start}-{shards.stop - 1}"
+    try:
+        with Meter(title, clips, {"clips": 1, "frames": config.frames}) as meter:
+            manifest = build_shards(config, directory, shards, workers, progress=meter.advance)
+    except KeyboardInterrupt:
+        raise Failure(
+            f"stopped; finished shards are kept in {directory}: the same command goes on from there"
+        ) from None
+    click.echo(f"{directory}: shards {shards.start} to {shards.stop - 1} of {config.shards} stand")
+    if manifest is not None:
+        click.echo(f"the split is whole; fingerprint {manifest.fingerprint}")
+
+
+def _build(config: configs.BuildConfig, directory: Path, workers: int | None, scheduler: str | None) -> None:
     from dynamics_gen.generate import build_split
 
     rates = {"clips": 1, "frames": config.frames}
     try:
         with Meter(config.split, config.clips, rates) as meter:
-            manifest = build_split(config, directory, workers, progress=meter.advance)
+            if scheduler is None:
+                manifest = build_split(config, directory, workers, progress=meter.advance)
+            else:
+                from dynamics_gen.cluster import build_on_cluster
+
+                manifest = build_on_cluster(config, directory, scheduler, progress=meter.advance)
     except KeyboardInterrupt:
         raise Failure(
             f"stopped; finished shards are kept in {directory}: the same command goes on from there"

@@ -7,12 +7,10 @@ core has work to the end, and little is lost when the build is killed.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import logging
-import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from dynamics_gen.config import BuildConfig
 from dynamics_gen.errors import BuildError, ConfigError, ShardError
 from dynamics_gen.files import explained, remove_temporaries
 from dynamics_gen.layout import ShardHeader, header_of, is_shard_name, shard_name
+from dynamics_gen.lock import locked
 from dynamics_gen.manifest import Manifest, read_manifest, write_manifest
 from dynamics_gen.pool import available_cores, run_tasks
 from dynamics_gen.shard_file import LARGEST_CLIP, ShardFile, UnknownFormatError, header_difference
@@ -36,7 +35,6 @@ BYTES_A_CLIP = 20_000
 CLIPS_A_PIECE = 125
 """What a worker makes at a time: little enough to keep all of them busy to the end, enough to simulate together."""
 
-_LOCK = ".lock"
 _log = logging.getLogger(__name__)
 
 
@@ -109,8 +107,48 @@ def build_split(
         BuildError: the folder is in use, unwritable, too full or holds something else; a worker died.
         ShardError: the manifest that is there is damaged.
     """
-    directory = Path(directory)
     report = progress or (lambda clips: None)
+    with building(config, directory, report, source=source, annotations=annotations) as (jobs, finish):
+        if finish.done is not None:
+            return finish.done
+        standing = [job for job in jobs if job.path.exists()]
+        crew = available_cores() if workers is None else workers
+        return finish(_make_all(jobs, standing, crew, report))
+
+
+class Finish:
+    """Ends a build: `done` is the manifest of one that was finished before, else call it with all results."""
+
+    def __init__(self, config: BuildConfig, directory: Path, done: Manifest | None) -> None:
+        self.config, self.directory, self.done = config, directory, done
+
+    def __call__(self, results: Iterable[ShardResult]) -> Manifest:
+        """Writes the manifest of finished shards, which may come in any order."""
+        ordered = sorted(results, key=lambda result: result.entry.first_clip)
+        manifest = _manifest(self.config, self.directory, ordered)
+        with explained(self.directory):
+            write_manifest(self.directory, manifest)
+        return manifest
+
+
+@contextlib.contextmanager
+def building(
+    config: BuildConfig,
+    directory: Path,
+    report: Callable[[int], None],
+    *,
+    source: ClipSource | None = None,
+    annotations: tuple[str, ...] = (),
+    wait: bool = False,
+) -> Iterator[tuple[list[ShardJob], Finish]]:
+    """Opens the building site of a whole split: locked, checked and with room; hands out its jobs and how to end.
+
+    Raises:
+        ConfigError: one clip exceeds 4 GiB.
+        BuildError: the folder is in use, unwritable, too full or holds something else.
+        ShardError: the manifest that is there is damaged.
+    """
+    directory = Path(directory)
     if config.frames * config.image_size**2 * 3 > LARGEST_CLIP:
         raise ConfigError(
             f"a clip of {config.frames} frames of {config.image_size}×{config.image_size} exceeds 4 GiB: "
@@ -118,26 +156,81 @@ def build_split(
         )
     if finished := _finished(config, directory, annotations):
         report(config.clips)
-        return finished
-    with _locked(directory):
+        yield [], Finish(config, directory, finished)
+        return
+    with locked(directory, wait=wait):
+        if finished := _finished(config, directory, annotations):  # by a run that was waited for
+            report(config.clips)
+            yield [], Finish(config, directory, finished)
+            return
         _refuse_other_shards(config, directory, annotations)
         jobs = [
             ShardJob(config=config, directory=directory, shard=shard, source=source, annotations=annotations)
             for shard in range(config.shards)
         ]
-        standing = [job for job in jobs if job.path.exists()]
-        missing = config.clips - sum(job.header.clips for job in standing)
-        _require_space(config, directory, clips=missing)
+        _require_space(config, directory, clips=sum(job.header.clips for job in jobs if not job.path.exists()))
         remove_temporaries(directory, f"{config.split}-")
         try:
-            crew = available_cores() if workers is None else workers
-            results = sorted(_make_all(jobs, standing, crew, report), key=lambda result: result.entry.first_clip)
+            yield jobs, Finish(config, directory, None)
         finally:
             remove_temporaries(directory, f"{config.split}-")
-        manifest = _manifest(config, directory, results)
-        with explained(directory):
-            write_manifest(directory, manifest)
-    return manifest
+
+
+def build_shards(
+    config: BuildConfig,
+    directory: Path,
+    shards: range,
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+    *,
+    source: ClipSource | None = None,
+) -> Manifest | None:
+    """Builds some shards of a split, beside other runs that build others in the same folder.
+
+    The run that sees the last shard finished checks them all and writes the manifest.
+
+    Args:
+        config: what to build.
+        directory: where; may be shared by many machines.
+        shards: numbers of the shards.
+        workers: processes; as many as there are cores unless given.
+        progress: called with numbers of newly finished clips, in all those of the shards.
+        source: makes the clips; the renderer unless given.
+
+    Returns:
+        The manifest, if the split is whole now.
+
+    Raises:
+        ConfigError: there are no such shards.
+        BuildError: another run works on one of them, or as `build_split`.
+    """
+    directory = Path(directory)
+    if not shards or shards.start < 0 or shards.stop > config.shards:
+        raise ConfigError(
+            f"shards {shards.start}-{shards.stop - 1} are asked for, and {config.split} has the shards "
+            f"0-{config.shards - 1} of {config.shard_size:,} clips"
+        )
+    report = progress or (lambda clips: None)
+    jobs = [ShardJob(config=config, directory=directory, shard=shard, source=source) for shard in shards]
+    if finished := _finished(config, directory, ()):
+        report(sum(job.header.clips for job in jobs))
+        return finished
+    with locked(directory, shards):
+        _refuse_other_shards(config, directory, ())
+        standing = [job for job in jobs if job.path.exists()]
+        missing = sum(job.header.clips for job in jobs if job not in standing)
+        _require_space(config, directory, clips=missing)
+        for job in jobs:
+            remove_temporaries(directory, job.path.name)
+        crew = available_cores() if workers is None else workers
+        for result in _make_all(jobs, standing, crew, report):
+            _tell_damage(result)
+    every = [shard_name(config.split, shard, config.shards) for shard in range(config.shards)]
+    if not all((directory / name).exists() for name in every):
+        return None
+    silent: Callable[[int], None] = lambda clips: None  # noqa: E731
+    with building(config, directory, silent, source=source, wait=True) as (every_job, finish):
+        return finish.done or finish(_make_all(every_job, every_job, crew, silent))
 
 
 def make_shard(job: ShardJob, report: Report) -> ShardResult:
@@ -257,28 +350,6 @@ def _require_space(config: BuildConfig, directory: Path, clips: int) -> None:
         )
 
 
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Keeps a second run out of a folder; the lock goes with the process, however it ends."""
-    path = directory / _LOCK
-    with explained(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BuildError(
-                f"{directory} is being built by another run: wait for it to end, or choose another folder with --out"
-            ) from None
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-    finally:
-        os.close(descriptor)
-
-
 def _manifest(config: BuildConfig, directory: Path, results: Sequence[ShardResult]) -> Manifest:
     """Joins finished shards, in order, into a manifest."""
     first = results[0].header
@@ -286,8 +357,7 @@ def _manifest(config: BuildConfig, directory: Path, results: Sequence[ShardResul
         if result.header.columns != first.columns:
             difference = header_difference(result.header, replace(result.header, columns=first.columns))
             raise _other_build(directory, f"in {result.entry.name} {difference}")
-        if result.damage:
-            _log.warning("%s was damaged and has been made again (%s)", result.entry.name, result.damage)
+        _tell_damage(result)
     digest = hashlib.sha256()
     for result in results:
         digest.update(result.digests.tobytes())
@@ -305,3 +375,8 @@ def _manifest(config: BuildConfig, directory: Path, results: Sequence[ShardResul
         versions={"generator": first.generator_version, "pybullet": first.pybullet_version},
         shards=tuple(result.entry for result in results),
     )
+
+
+def _tell_damage(result: ShardResult) -> None:
+    if result.damage:
+        _log.warning("%s was damaged and has been made again (%s)", result.entry.name, result.damage)

@@ -169,8 +169,8 @@ def join_pieces(path: Path, header: ShardHeader, pieces: Iterable[Piece]) -> Sha
         for group in sorted({name.split("/")[0] for name in data if "/" in name}):
             _group(file, group)
         for name, values in data.items():
-            _dataset(file, name, columns[name], header)[...] = values
-        _dataset(file, DIGEST, DIGEST_COLUMN, header)[...] = digests
+            _write_column(file, name, columns[name], header, values)
+        _write_column(file, DIGEST, DIGEST_COLUMN, header, digests)
         _write_attributes(file, header)
     with explained(path), replacing(path) as temporary:
         temporary.write_bytes(image.getbuffer())
@@ -236,6 +236,13 @@ def _decoded_chunks(file: h5py.File, name: str, column: Column, marks: list[int]
             raise ShardError(f"clip {clip} of a piece decodes to another than was compressed: the memory may be faulty")
         chunks.append(stored.id.read_direct_chunk((clip, *[0] * len(column.shape)))[1])
     return chunks
+
+
+def _write_column(file: h5py.File, name: str, column: Column, header: ShardHeader, values: np.ndarray) -> None:
+    """Writes a small column at once: left to its handle's end, its place in the file would depend on when that is."""
+    stored = _dataset(file, name, column, header)
+    stored[...] = values
+    stored.flush()
 
 
 def _dataset(file: h5py.File, name: str, column: Column, header: ShardHeader) -> h5py.Dataset:

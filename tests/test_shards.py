@@ -8,6 +8,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -170,6 +171,23 @@ def test_pieces_make_the_same_file(tmp_path: Path, codec: str) -> None:
     ]
     join_pieces(tmp_path / "joined.h5", header, pieces)
     assert (tmp_path / "joined.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+
+
+def test_bytes_do_not_depend_on_when_handles_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something that keeps an HDF5 handle a little longer, as a profiler's thread does, changes nothing in the file."""
+    write(tmp_path / "plain.h5")
+    plain, kept = shards._dataset, []
+
+    def keeping(*arguments: Any) -> h5py.Dataset:
+        made = plain(*arguments)
+        if "color" in arguments[1] or "label" in arguments[1]:
+            kept.append(made)
+        return made
+
+    monkeypatch.setattr(shards, "_dataset", keeping)
+    write(tmp_path / "kept.h5")
+    kept.clear()
+    assert (tmp_path / "kept.h5").read_bytes() == (tmp_path / "plain.h5").read_bytes()
 
 
 def test_missing_piece_makes_no_shard(tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""How hard a release is: a small strided Conv3D on several training-set sizes, and what that extrapolates to.
+
+    python benchmarks/hard.py --radius 0.11 0.20 --contrast 10 60 --per-class 250 --per-class 500 --per-class 1000
+
+Prints one line a size and the error that the power law through them gives at the full size. The clips of the largest
+size are built once; the smaller ones are its beginnings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+
+import dynamics_gen
+from benchmark.audit import networks
+from benchmark.statistics import wilson_interval
+from dynamics_gen.classes import CLASSES
+from dynamics_gen.config import RELEASES, BuildConfig
+from dynamics_gen.generate import build_split
+
+FULL = 50_000
+
+
+@click.command()
+@click.option("--radius", type=(float, float), default=RELEASES["hard"].radius, show_default=True)
+@click.option("--contrast", type=(float, float), default=RELEASES["hard"].backdrop_contrast, show_default=True)
+@click.option("--per-class", "sizes", type=int, multiple=True, default=(250, 500, 1000), show_default=True)
+@click.option("--test-per-class", default=100, show_default=True)
+@click.option("--epochs", default=8, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def main(
+    radius: tuple[float, float],
+    contrast: tuple[float, float],
+    sizes: tuple[int, ...],
+    test_per_class: int,
+    epochs: int,
+    seed: int,
+) -> None:
+    """Builds, trains and tests."""
+    release = dataclasses.replace(RELEASES["hard"], radius=radius, backdrop_contrast=contrast)
+    click.echo(f"radius {radius[0]:g}–{radius[1]:g}, contrast {contrast[0]:g}–{contrast[1]:g}, {epochs} epochs")
+    with tempfile.TemporaryDirectory() as folder:
+        splits = {}
+        for split, count in (("train", max(sizes)), ("test", test_per_class)):
+            build_split(BuildConfig(release=release, split=split, per_class=count), Path(folder, split))
+            splits[split] = dynamics_gen.open(Path(folder, split))
+        train, test = splits["train"], splits["test"]
+        errors = []
+        for size in sizes:
+            torch.manual_seed(seed)
+            net = networks.ClipNet(train.video_shape[0], train.video_shape[1], len(CLASSES))
+            some = np.arange(size * len(CLASSES))
+            networks.train(net, train.read_videos, some, train.labels, epochs=epochs, seed=seed)
+            wrong = networks.predict(net, test.read_videos, np.arange(len(test))) != test.labels
+            interval = wilson_interval(int(wrong.sum()), len(wrong))
+            errors.append(max(float(wrong.mean()), 0.5 / len(wrong)))
+            click.echo(
+                f"{len(some):>7,} clips: {100 * errors[-1]:5.1f} % test error "
+                f"({100 * interval.low:.1f}–{100 * interval.high:.1f})"
+            )
+    if len(sizes) > 1:
+        slope, level = np.polyfit(np.log(np.array(sizes) * len(CLASSES)), np.log(errors), 1)
+        click.echo(f"{FULL:>7,} clips: {100 * np.exp(level + slope * np.log(FULL)):5.1f} % by the power law")
+
+
+if __name__ == "__main__":
+    main()
