@@ -5,6 +5,7 @@ A command parses, calls the library and prints. Heavy imports wait until it need
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import pkgutil
 from pathlib import Path
@@ -33,6 +34,12 @@ _SPLITS = (*configs.SPLITS, "all")
 @click.option("--codec", default="zstd", show_default=True, help="Compression: zstd, or gzip for readers without it.")
 @click.option("--annotations", metavar="NAMES", help="Ground truth to add: any of mask,depth,flow.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; as many as there are cores unless given.")
+@click.option(
+    "--secret-seed",
+    type=click.Path(path_type=Path),
+    help="Build a hidden test set from the secret in this file: frames here, labels in the private folder.",
+)
+@click.option("--private", type=click.Path(path_type=Path), help="Folder for its labels  [default: OUT-private].")
 @click.option("--shards", metavar="A-B", help="Build these shards only; array jobs may share the folder.")
 @click.option("--scheduler", metavar="ADDRESS", help="Build on the workers of this Dask scheduler.")
 @click.option(
@@ -54,6 +61,8 @@ def main(
     annotations: str | None,
     shards: str | None,
     scheduler: str | None,
+    secret_seed: Path | None,
+    private: Path | None,
     **settings: int | str,
 ) -> None:
     """Builds the splits of Dynamics, and looks after them.
@@ -85,6 +94,14 @@ def main(
         )
         for name in (configs.SPLITS if split == "all" else (split,))
     ]
+    if secret_seed is not None:
+        if split != "test" or annotations is not None or shards is not None or scheduler is not None:
+            raise click.UsageError("--secret-seed builds --split test, without --annotations, --shards and --scheduler")
+        root = out or Path("data") / f"{configs.directory_name(release, size)}-hidden"
+        _build_hidden(wanted[0], secret_seed, root, private or root.with_name(f"{root.name}-private"), workers)
+        return
+    if private is not None:
+        raise click.UsageError("--private goes with --secret-seed")
     root = out or Path("data") / configs.directory_name(release, size)
     kinds = parse_kinds(annotations) if annotations is not None else ()
     if shards is not None:
@@ -98,6 +115,20 @@ def main(
         _build(config, root / config.split, workers, scheduler)
         if kinds:
             annotate(root / config.split, kinds, workers)
+
+
+def _build_hidden(config: configs.BuildConfig, secret: Path, public: Path, private: Path, workers: int | None) -> None:
+    from dynamics_gen.hidden import build_hidden, read_secret
+
+    config = dataclasses.replace(config, secret=read_secret(secret))
+    try:
+        with Meter("hidden and private", 2 * config.clips, {"clips": 1, "frames": config.frames}) as meter:
+            made = build_hidden(config, public, private, workers, meter.advance)
+    except KeyboardInterrupt:
+        raise Failure("stopped; finished shards are kept: the same command goes on from there") from None
+    click.echo(f"{public}: to be published; {made.public.clips:,} clips without labels")
+    click.echo(f"{private}: to be kept; labels.csv, opening.json and all ground truth")
+    click.echo(f"commitment {made.commitment}")
 
 
 def _shard_range(text: str) -> range:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hmac
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,9 @@ SIZES = {
 """Clips per class of each split."""
 
 CODECS = ("zstd", "gzip")
+
+SECRET = -1
+"""The seed that is stated of a hidden test set."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,6 +202,8 @@ class BuildConfig:
     fps: int = 16
     shard_size: int = 1_000
     codec: str = "zstd"
+    secret: bytes = field(default=b"", repr=False)
+    """Of a hidden test set: takes the place of the seed, and is written nowhere."""
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
@@ -229,8 +235,14 @@ class BuildConfig:
     def content(self) -> dict:
         """All that determines the clips, ready for JSON (storage settings left out)."""
         described = dataclasses.asdict(self)
-        del described["shard_size"], described["codec"]
-        return described
+        del described["shard_size"], described["codec"], described["secret"]
+        return described | ({"seed": SECRET} if self.secret else {})
+
+    def entropy(self, purpose: str) -> int:
+        """What the streams of a purpose are seeded with; those of a secret tell nothing of each other."""
+        if not self.secret:
+            return self.seed
+        return int.from_bytes(hmac.digest(self.secret, purpose.encode(), "sha256"), "big")
 
 
 def config_from(content: dict[str, Any], *, shard_size: int, codec: str) -> BuildConfig:
@@ -239,6 +251,8 @@ def config_from(content: dict[str, Any], *, shard_size: int, codec: str) -> Buil
     Raises:
         ConfigError: it describes none that this program knows.
     """
+    if content.get("seed") == SECRET:
+        raise ConfigError("the split is a hidden test set: only its secret seed tells how it was made")
     known = {entry.name for entry in dataclasses.fields(BuildConfig)}
     settings = {name: value for name, value in content.items() if name in known and name != "release"}
     try:

@@ -30,9 +30,6 @@ class ClipDataset:
     Attributes:
         directory: that folder.
         manifest: what the split is.
-        labels: class of each clip.
-        paths: first factor of each clip's class.
-        speeds: second factor of each clip's class.
         clip_ids: name of each clip.
 
     Raises:
@@ -45,9 +42,7 @@ class ClipDataset:
         self.manifest: Manifest = read_manifest(self.directory)
         self._files = SplitFiles(self.directory, self.manifest)
         self._truth = self._open_annotations(annotations)
-        self.labels: Int64[np.ndarray, " clips"] = self.column("label")
-        self.paths: Int64[np.ndarray, " clips"] = self.column("path")
-        self.speeds: Int64[np.ndarray, " clips"] = self.column("speed")
+        self._factors = {name: self.column(name) for name in ("label", "path", "speed") if name in self.columns}
         self.clip_ids: list[str] = [name.decode("ascii") for name in self.column("clip_id").tolist()]
 
     def __repr__(self) -> str:
@@ -56,8 +51,28 @@ class ClipDataset:
     def __len__(self) -> int:
         return self.manifest.clips
 
+    @property
+    def labels(self) -> Int64[np.ndarray, " clips"]:
+        """Class of each clip."""
+        return self._factor("label")
+
+    @property
+    def paths(self) -> Int64[np.ndarray, " clips"]:
+        """First factor of each clip's class."""
+        return self._factor("path")
+
+    @property
+    def speeds(self) -> Int64[np.ndarray, " clips"]:
+        """Second factor of each clip's class."""
+        return self._factor("speed")
+
+    def _factor(self, name: str) -> Int64[np.ndarray, " clips"]:
+        if name not in self._factors:
+            raise ShardError(f"{self.directory} has no column {name!r}: a hidden test set is published without labels")
+        return self._factors[name]
+
     def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
-        """One clip: `video` (uint8, [T, H, W, 3]), `label`, `path`, `speed` and `clip_id`.
+        """One clip: `video` (uint8, [T, H, W, 3]), `label`, `path`, `speed` (unless hidden) and `clip_id`.
 
         And what was asked for of its ground truth: `mask` (uint8, [T, H, W]), `depth` (float32, [T, H, W]),
         `forward_flow` and `backward_flow` (float32, [T, H, W, 2]), `forward_occluded` and `backward_occluded` (uint8,
@@ -70,9 +85,7 @@ class ClipDataset:
         file, within = self._files.locate(clip)
         return {
             "video": file.video(within),
-            "label": int(self.labels[clip]),
-            "path": int(self.paths[clip]),
-            "speed": int(self.speeds[clip]),
+            **{name: int(values[clip]) for name, values in self._factors.items()},
             "clip_id": self.clip_ids[clip],
             **self._annotations(clip),
         }

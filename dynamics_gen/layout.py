@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -100,14 +101,14 @@ def header_of(
 ) -> ShardHeader:
     """The header that a shard of a build has, or one of the annotations beside it."""
     first = shard * config.shard_size
-    content = config.content() | ({"annotations": annotations} if annotations else {})
+    content: dict[str, Any] = config.content() | ({"annotations": annotations} if annotations else {})
     return ShardHeader(
         format_version=FORMAT_VERSION,
         generator_version=__version__,
         pybullet_version=importlib.metadata.version("pybullet"),
         release=config.release.name,
         split=config.split,
-        seed=config.seed,
+        seed=content["seed"],
         first_clip=first,
         clips=min(config.shard_size, config.clips - first),
         codec=config.codec,

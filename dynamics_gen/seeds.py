@@ -33,21 +33,23 @@ def stream(config: BuildConfig, index: int, purpose: str, attempt: int = 0) -> n
     `attempt` counts redraws of a clip that turned out unfit.
     """
     key = (SPLITS.index(config.split), index, PURPOSES.index(purpose), attempt)
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(config.seed, spawn_key=key)))
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(config.entropy(purpose), spawn_key=key)))
 
 
 def labels(config: BuildConfig, first: int, last: int) -> np.ndarray:
     """Labels of clips `first` to `last` (exclusive) of the split, int64.
 
-    Every block of `ORDER_BLOCK` clips holds each class equally often, in an order drawn for that block.
+    Every block of `ORDER_BLOCK` clips holds each class equally often, in an order drawn for that block. A hidden split
+    is one block, so that labels that are known, or guessed, say nothing of their neighbours'.
     """
-    blocks = range(first // ORDER_BLOCK, -(-last // ORDER_BLOCK))
-    drawn = [_block_labels(config, block) for block in blocks]
-    skipped = first - blocks.start * ORDER_BLOCK
+    size = config.clips if config.secret else ORDER_BLOCK
+    blocks = range(first // size, -(-last // size))
+    drawn = [_block_labels(config, block, size) for block in blocks]
+    skipped = first - blocks.start * size
     return np.concatenate(drawn)[skipped : skipped + last - first]
 
 
 @lru_cache(maxsize=1024)
-def _block_labels(config: BuildConfig, block: int) -> np.ndarray:
-    size = min(ORDER_BLOCK, config.clips - block * ORDER_BLOCK)
+def _block_labels(config: BuildConfig, block: int, size: int) -> np.ndarray:
+    size = min(size, config.clips - block * size)
     return stream(config, block, "order").permutation(np.arange(size) % len(CLASSES))
