@@ -1,0 +1,48 @@
+"""What is said of a clip beside its frames, in plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dynamics_gen.dataset import ClipDataset
+from dynamics_gen.errors import BuildError
+
+
+def descriptions(dataset: ClipDataset) -> Iterator[dict[str, Any]]:
+    """Each clip's values by column name, with `class` and `fps`; arrays are lists, and what does not apply is None."""
+    columns = {name: dataset.column(name) for name in dataset.columns}
+    classes, fps = dataset.manifest.classes, dataset.manifest.content.get("fps")
+    for clip in range(len(dataset)):
+        said = {name.removeprefix("parameters/"): _plain(column[clip]) for name, column in columns.items()}
+        if "label" in said:
+            said["class"] = classes[said["label"]]
+        yield said | {"fps": fps}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("ascii")
+    if isinstance(value, np.ndarray) and value.ndim:
+        return [_plain(part) for part in value]
+    number = value.item()
+    return None if isinstance(number, float) and not np.isfinite(number) else number
+
+
+def new_folder(path: Path) -> Path:
+    """Makes the folder of an export.
+
+    Raises:
+        BuildError: there is something in it already, or it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        filled = any(path.iterdir())
+    except OSError as error:
+        raise BuildError(f"cannot write {path}: {error.strerror}; choose another folder with --out") from error
+    if filled:
+        raise BuildError(f"{path} is not empty: an export needs a folder of its own, choose another with --out")
+    return path

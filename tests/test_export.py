@@ -1,0 +1,141 @@
+"""What is exported is the split: every pixel where the format keeps it, every value by its name."""
+
+import csv
+import importlib
+import json
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import dynamics_gen
+from dynamics_gen.annotate import annotate_split
+from dynamics_gen.cli import main
+from dynamics_gen.config import BuildConfig
+from dynamics_gen.errors import BuildError, ConfigError
+from dynamics_gen.export.folder import export_folder
+from dynamics_gen.export.webdataset import export_webdataset
+from dynamics_gen.generate import build_split
+
+# The libraries that read back here leave files for the garbage collector to close.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+def ignore(clips: int) -> None:
+    """Takes progress and does nothing with it."""
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten clips with masks."""
+    directory = tmp_path_factory.mktemp("split") / "test"
+    build_split(BuildConfig(split="test", per_class=1, image_size=32, frames=8), directory, 1)
+    annotate_split(directory, ("mask",), 1)
+    return directory
+
+
+def test_webdataset_reads_what_was_written(split: Path, tmp_path: Path) -> None:
+    """The library of that name finds every clip, in order, with its frames, masks, label and parameters."""
+    webdataset: Any = importlib.import_module("webdataset")
+    dataset = dynamics_gen.open(split, annotations=["mask"])
+    paths = export_webdataset(dataset, tmp_path / "tar", ignore, clips=4)
+    assert [path.name for path in paths] == ["test-000000.tar", "test-000001.tar", "test-000002.tar"]
+    urls = [str(path) for path in paths]
+    found = list(webdataset.WebDataset(urls, shardshuffle=False, empty_check=False).decode())
+    assert [sample["__key__"] for sample in found] == dataset.clip_ids
+    for clip, sample in enumerate(found):
+        np.testing.assert_array_equal(sample["video.npy"], dataset[clip]["video"])
+        np.testing.assert_array_equal(sample["mask.npy"], dataset[clip]["mask"])
+        assert sample["json"]["label"] == dataset.labels[clip]
+        assert sample["json"]["class"] == dataset.manifest.classes[dataset.labels[clip]]
+        np.testing.assert_allclose(sample["json"]["position"], dataset.column("position")[clip])
+        falls = dataset.column("parameters/falls")[clip]
+        assert sample["json"]["falls"] == (None if np.isnan(falls) else falls)
+
+
+def test_the_same_split_gives_the_same_archives(split: Path, tmp_path: Path) -> None:
+    """No time, user or order of the day is in them."""
+    for name in ("a", "b"):
+        export_webdataset(dynamics_gen.open(split), tmp_path / name, ignore)
+    assert (tmp_path / "a/test-000000.tar").read_bytes() == (tmp_path / "b/test-000000.tar").read_bytes()
+
+
+@pytest.mark.parametrize(("form", "least_psnr"), [("mp4-lossless", np.inf), ("mp4", 26.0), ("gif", 28.0)])
+def test_films_show_the_clips(form: str, least_psnr: float, split: Path, tmp_path: Path) -> None:
+    """All frames, at the clip's rate; lossless means every pixel; the table has a row a clip."""
+    dataset = dynamics_gen.open(split)
+    export_folder(dataset, tmp_path / "out", form, ignore)
+    with (tmp_path / "out/clips.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["clip_id"] for row in rows] == dataset.clip_ids
+    assert [int(row["label"]) for row in rows] == dataset.labels.tolist()
+    for clip, row in enumerate(rows):
+        path = tmp_path / "out" / row["file"]
+        shown = iio.imread(path, plugin="pillow" if form == "gif" else "FFMPEG")[..., :3].astype(float)
+        video = dataset[clip]["video"]
+        assert shown.shape == video.shape
+        error = ((shown - video) ** 2).mean()
+        assert error == 0 or 10 * np.log10(255**2 / error) >= least_psnr
+        duration = 1000 / 16 if form == "gif" else 16
+        meta = iio.immeta(path, plugin="pillow" if form == "gif" else "FFMPEG")
+        assert abs(meta["duration" if form == "gif" else "fps"] - duration) <= 5
+
+
+def test_exports_are_one_command(split: Path, tmp_path: Path) -> None:
+    """`dynamics-gen export DIR --to gif --out OUT`."""
+    result = CliRunner().invoke(main, ["export", str(split), "--to", "gif", "--out", str(tmp_path / "gif")])
+    assert result.exit_code == 0
+    assert "10 clips as gif" in result.stdout
+    assert len(list((tmp_path / "gif/clips").glob("*.gif"))) == 10
+    tar = ["export", str(split), "--to", "webdataset", "--annotations", "mask", "--out", str(tmp_path / "tar")]
+    assert CliRunner().invoke(main, tar).exit_code == 0
+    wrong = CliRunner().invoke(main, [*tar[:2], "--to", "gif", "--annotations", "mask", "--out", str(tmp_path / "x")])
+    assert wrong.exit_code == 2
+    assert not (tmp_path / "x").exists()
+
+
+def test_nothing_is_overwritten(split: Path, tmp_path: Path) -> None:
+    """A folder with something in it is refused and left alone."""
+    (tmp_path / "mine").write_text("kept")
+    for export in (
+        lambda: export_webdataset(dynamics_gen.open(split), tmp_path, ignore),
+        lambda: export_folder(dynamics_gen.open(split), tmp_path, "gif", ignore),
+    ):
+        with pytest.raises(BuildError, match="is not empty: an export needs a folder of its own"):
+            export()
+    assert (tmp_path / "mine").read_text() == "kept"
+    with pytest.raises(BuildError, match="cannot write"):
+        export_webdataset(dynamics_gen.open(split), tmp_path / "mine" / "deeper", ignore)
+
+
+def test_what_mp4_cannot_hold_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Odd sides, and a library that is missing, before anything is written."""
+    build_split(BuildConfig(split="test", per_class=1, image_size=17, frames=2), tmp_path / "odd", 1)
+    with pytest.raises(ConfigError, match="have odd sides: mp4 needs even ones, take mp4-lossless"):
+        export_folder(dynamics_gen.open(tmp_path / "odd"), tmp_path / "out", "mp4", ignore)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(ConfigError, match=r"pip install 'dynamics-benchmark\[export\]'"):
+        export_folder(dynamics_gen.open(tmp_path / "odd"), tmp_path / "out", "mp4-lossless", ignore)
+
+
+def test_descriptions_are_plain_json(split: Path, tmp_path: Path) -> None:
+    """No NaN, which JSON does not have."""
+    (path,) = export_webdataset(dynamics_gen.open(split), tmp_path / "tar", ignore)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    with tarfile.open(path) as archive:
+        for name in archive.getnames():
+            if name.endswith(".json"):
+                member = archive.extractfile(name)
+                assert member is not None
+                json.loads(member.read(), parse_constant=refuse)
