@@ -39,18 +39,26 @@ class Annotator:
         from dynamics_gen.render import Renderer
 
         stored, renderer = ClipDataset(self.split), Renderer(config)
-        places, attempts = stored.column("position"), stored.column("parameters/attempt")
+        known = {name: stored.column(name) for name in ("position", "orientation", "camera", "parameters/radius")}
+        attempts = stored.column("parameters/attempt")
         for start in range(0, len(indices), _BATCH):
             batch = indices[start : start + _BATCH]
             for scene in renderer.scenes(batch):
                 clip = scene.index
                 if attempts[clip]:  # it was drawn again because two of its pictures were the same
                     (scene,) = renderer.scenes([clip], int(attempts[clip]))
-                if not np.array_equal(scene.trajectory.position.astype(np.float32), places[clip]):
-                    raise ShardError(
-                        f"{self.split}: clip {clip}, simulated again, moves otherwise than the one stored there (made "
-                        f"with {_versions(stored.manifest)}): build the split anew with this installation"
-                    )
+                again = {
+                    "position": scene.trajectory.position.astype(np.float32),
+                    "orientation": scene.trajectory.orientation.astype(np.float32),
+                    "camera": scene.setting.camera.astype(np.float32),
+                    "parameters/radius": scene.appearance.radius,
+                }
+                for name, values in again.items():
+                    if not np.array_equal(values, known[name][clip]):
+                        raise ShardError(
+                            f"{self.split}: clip {clip}, simulated again, has another {name} than the one stored there "
+                            f"(made with {_versions(stored.manifest)}): build the split anew with this installation"
+                        )
                 truth = ground_truth(renderer.rigid_bodies(scene), scene.setting.camera, config.image_size)
                 columns = {name: getattr(truth, name) for kind in self.kinds for name in ANNOTATION_KINDS[kind]}
                 yield AnnotatedClip(clip_id=stored.clip_ids[clip], columns=columns)

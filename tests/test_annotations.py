@@ -268,18 +268,21 @@ def test_missing_annotations_are_one_sentence(split: Path, tmp_path: Path) -> No
         dynamics_gen.open(split, annotations=["masks"])
 
 
-def test_a_split_that_moves_otherwise_is_not_annotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this installation simulates other trajectories than the stored ones, nothing is written about them."""
+@pytest.mark.parametrize("changed", ["position", "orientation", "camera", "parameters/radius"])
+def test_a_split_that_moves_otherwise_is_not_annotated(
+    changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this installation simulates other clips than the stored ones, nothing is written about them."""
     build_split(BuildConfig(split="test", per_class=1, image_size=16, frames=4), tmp_path / "test", 1)
     plain = dynamics_gen.ClipDataset.column
 
     def elsewhere(dataset: dynamics_gen.ClipDataset, name: str) -> np.ndarray:
         values = plain(dataset, name)
-        return values + np.float32(1e-3) if name == "position" else values
+        return values + np.float32(1e-3) if name == changed else values
 
     monkeypatch.setattr(dynamics_gen.ClipDataset, "column", elsewhere)
     config = BuildConfig(split="test", per_class=1, image_size=16, frames=4)
-    with pytest.raises(ShardError, match="clip 0, simulated again, moves otherwise"):
+    with pytest.raises(ShardError, match=f"clip 0, simulated again, has another {changed} than"):
         list(Annotator(tmp_path / "test", ("mask",))(config, range(10)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -16,12 +17,15 @@ def command(directory: Path) -> None:
     Example:
         dynamics-gen info data/dynamics/train
     """
-    from dynamics_gen.manifest import read_manifest
+    from dynamics_gen.layout import ANNOTATIONS_FOLDER, LARGE
+    from dynamics_gen.manifest import NAME, read_manifest
 
     manifest = read_manifest(directory)
     frames, height, width, _ = manifest.video_shape
     stored = sum(shard.bytes for shard in manifest.shards)
-    raw = manifest.clips * frames * height * width * 3
+    large = [column for name, column in manifest.columns.items() if name in LARGE]
+    raw = manifest.clips * sum(math.prod(column.shape) * int(column.dtype[2:]) for column in large)
+    beside = directory / ANNOTATIONS_FOLDER / NAME
     facts = {
         "release": manifest.release,
         "split": manifest.split,
@@ -34,4 +38,7 @@ def command(directory: Path) -> None:
     }
     for name, fact in facts.items():
         click.echo(f"{name:12} {fact}")
+    if beside.exists():
+        annotations = read_manifest(beside.parent)
+        click.echo(f"{'annotations':12} {', '.join(name for name in annotations.columns if name in LARGE)}")
     click.echo(f"{'columns':12} {', '.join(manifest.columns)}")
