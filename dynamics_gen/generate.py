@@ -19,11 +19,11 @@ from dynamics_gen.clip import AnnotatedClip, Clip
 from dynamics_gen.config import BuildConfig
 from dynamics_gen.errors import BuildError, ConfigError, ShardError
 from dynamics_gen.files import explained, remove_temporaries
-from dynamics_gen.layout import ShardHeader, header_of, is_shard_name, shard_name
+from dynamics_gen.layout import LARGEST_CLIP, ShardHeader, header_of, is_shard_name, shard_name
 from dynamics_gen.lock import locked
 from dynamics_gen.manifest import Manifest, read_manifest, write_manifest
 from dynamics_gen.pool import available_cores, run_tasks
-from dynamics_gen.shard_file import LARGEST_CLIP, ShardFile, UnknownFormatError, header_difference
+from dynamics_gen.shard_file import ShardFile, UnknownFormatError, header_difference
 from dynamics_gen.shards import Piece, Report, ShardResult, check_shard, compress_piece, join_pieces
 
 ClipSource = Callable[[BuildConfig, Sequence[int]], Iterator[Clip | AnnotatedClip]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,14 @@ LARGE = (VIDEO, *(column for columns in ANNOTATION_KINDS.values() for column in 
 TEXT = np.dtype("S64")
 """Every string column: ASCII, padded with zero bytes."""
 
+LARGEST_CLIP = 2**32 - 1
+"""Most bytes of one clip in a large column: HDF5's limit on a chunk."""
+
+LARGEST_COLUMN = 2**32 - 1
+"""Most bytes of a small column of one shard."""
+
+_COLUMN_NAME = re.compile(r"[A-Za-z0-9_]{1,64}(/[A-Za-z0-9_]{1,64})?")
+_COLUMN_TYPE = re.compile(r"[<|]([iuf][1248]|b1|S[1-9]\d{0,4})")
 _SHARD_NAME = re.compile(r"[a-z0-9_-]+-\d{5,}-of-\d{5,}\.h5")
 
 
@@ -118,17 +127,32 @@ def header_of(
     )
 
 
-def large_problem(columns: Mapping[str, Column]) -> str:
-    """What is wrong with the large columns of a shard, if anything is."""
-    for name in LARGE:
-        if name in columns:
+def columns_problem(columns: Mapping[str, Column], clips: int) -> str:
+    """What is wrong with the columns that a shard of `clips` clips claims to have, if anything is.
+
+    Names must be plain, types numbers or texts, sizes such that one clip of a large column, or a whole small column,
+    fits into memory.
+    """
+    if not any(name in LARGE for name in columns):
+        return f"none of the columns is one of {', '.join(LARGE)}"
+    for name, column in columns.items():
+        size = math.prod(column.shape) * _item_size(column.dtype)
+        most = LARGEST_CLIP if name in LARGE else LARGEST_COLUMN // clips
+        if not _COLUMN_NAME.fullmatch(name) or min(column.shape, default=1) < 1 or not 0 < size <= most:
+            return f"column {name} is {column}"
+        if name in LARGE:
             wanted = {VIDEO: ("|u1", 4, 3), "depth": ("<f4", 3, 0)}.get(name, ("|u1", 3, 0))
             if name.endswith("flow"):
                 wanted = ("<f4", 4, 2)
-            column, (kind, dimensions, last) = columns[name], wanted
+            kind, dimensions, last = wanted
             if column.dtype != kind or len(column.shape) != dimensions or (last and column.shape[-1] != last):
                 return f"{name} is {column}"
     return ""
+
+
+def _item_size(dtype: str) -> int:
+    """Bytes of one value of a type such as `<f4`, `|u1`, `|S64`; 0 for what no column has."""
+    return int(dtype[2:]) if _COLUMN_TYPE.fullmatch(dtype) else 0
 
 
 def small_columns(clips: Sequence[Mapping[str, object]]) -> dict[str, np.ndarray]:

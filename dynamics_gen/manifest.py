@@ -12,12 +12,13 @@ from typing import Any
 
 from dynamics_gen.errors import ShardError
 from dynamics_gen.files import write_whole
-from dynamics_gen.layout import FORMAT_VERSION, LARGE, Column, ShardEntry, ShardHeader, large_problem, shard_name
+from dynamics_gen.layout import FORMAT_VERSION, LARGE, Column, ShardEntry, ShardHeader, columns_problem, shard_name
 
 NAME = "manifest.json"
 
 _SEAL = "manifest_sha256"
 _LARGEST = 64 << 20
+_LONGEST = 200
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -133,20 +134,20 @@ def _seal(described: dict[str, Any]) -> str:
 def _parse(data: dict[str, Any]) -> Manifest:
     """Checks types and that the parts agree with each other; plain errors are turned into sentences above."""
     manifest = Manifest(
-        release=_of(data, "release", str),
-        split=_of(data, "split", str),
+        release=_text(data, "release"),
+        split=_text(data, "split"),
         seed=_of(data, "seed", int),
         clips=_of(data, "clips", int),
         fingerprint=_hash(data, "fingerprint"),
         shard_size=_of(data, "shard_size", int),
-        codec=_of(data, "codec", str),
+        codec=_text(data, "codec"),
         content=_of(data, "content", dict),
-        classes=tuple(str(name) for name in _of(data, "classes", list)),
+        classes=tuple(_text({"class": name}, "class") for name in _of(data, "classes", list)),
         columns={
             str(name): Column(dtype=_of(column, "dtype", str), shape=_sides(column))
             for name, column in _of(data, "columns", dict).items()
         },
-        versions={name: _of(_of(data, "versions", dict), name, str) for name in sorted(_of(data, "versions", dict))},
+        versions={name: _text(_of(data, "versions", dict), name) for name in sorted(_of(data, "versions", dict))},
         shards=tuple(
             ShardEntry(
                 name=_of(entry, "name", str),
@@ -167,9 +168,10 @@ def _parse(data: dict[str, Any]) -> Manifest:
         first += entry.clips
     if first != manifest.clips or not first:
         raise ValueError(f"the shards hold {first} clips, the split {manifest.clips}")
-    problem = large_problem(manifest.columns)
-    if "/" in manifest.split or problem or not any(name in LARGE for name in manifest.columns):
-        raise ValueError(f"split {manifest.split!r} with columns {', '.join(manifest.columns)}; {problem}")
+    if problem := columns_problem(manifest.columns, max(entry.clips for entry in manifest.shards)):
+        raise ValueError(problem)
+    if "/" in manifest.split:
+        raise ValueError(f"split is {manifest.split!r}")
     _ = manifest.versions["generator"], manifest.versions["pybullet"]
     return manifest
 
@@ -178,6 +180,14 @@ def _of(data: dict[str, Any], name: str, kind: type) -> Any:
     value = data[name]
     if type(value) is not kind:
         raise TypeError(f"{name} is {value!r}, expected {kind.__name__}")
+    return value
+
+
+def _text(data: dict[str, Any], name: str) -> str:
+    """A text that may be shown: nothing in it moves a terminal's cursor."""
+    value = _of(data, name, str)
+    if not value.isprintable() or len(value) > _LONGEST:
+        raise ValueError(f"{name} is {value[:_LONGEST]!r}, expected at most {_LONGEST} printable characters")
     return value
 
 

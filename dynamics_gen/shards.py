@@ -38,7 +38,6 @@ from dynamics_gen.shard_file import (
     REMEDY,
     ShardFile,
     chunk_shape,
-    register_codec,
 )
 
 Report = Callable[[int], None]
@@ -101,7 +100,7 @@ def compress_piece(
     Raises:
         ShardError: what was decoded is not what was compressed.
     """
-    register_codec(header.codec)
+    _register_codec(header.codec)
     hashes: list[bytes] = []
     marks: list[list[int]] = []
     small: list[dict[str, object]] = []
@@ -150,7 +149,7 @@ def join_pieces(path: Path, header: ShardHeader, pieces: Iterable[Piece]) -> Sha
         BuildError: the disk is full or cannot be written.
         ShardError: what was read back is not what was written.
     """
-    register_codec(header.codec)
+    _register_codec(header.codec)
     pieces = sorted(pieces, key=lambda piece: piece.start)
     hashes = [digest for piece in pieces for digest in piece.hashes]
     if len(hashes) != header.clips:
@@ -203,6 +202,22 @@ def check_shard(path: Path, header: ShardHeader | None = None) -> ShardResult:
             f"those that were written; {REMEDY}"
         )
     return ShardResult(entry=_entry(path, found, digests), header=found, digests=digests)
+
+
+def _register_codec(codec: str) -> None:
+    """Makes HDF5 know the codec that it is to write.
+
+    Raises:
+        ShardError: the plugin for it is not installed.
+    """
+    if codec == "zstd":
+        try:
+            import hdf5plugin  # noqa: F401
+        except ImportError:
+            raise ShardError(
+                "writing shards with Zstd needs the Python package hdf5plugin, which is not installed: "
+                "run `pip install hdf5plugin`, or build with --codec gzip"
+            ) from None
 
 
 def _entry(path: Path, header: ShardHeader, digests: np.ndarray, image: memoryview | None = None) -> ShardEntry:

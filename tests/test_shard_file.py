@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
+import hdf5plugin
 import numpy as np
 import pytest
 from fake_clips import fake_clips, small_config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dynamics_gen import shard_file
+from dynamics_gen import stored_chunk
 from dynamics_gen.errors import ShardError
 from dynamics_gen.layout import ShardHeader, clip_digests, header_of, small_columns
 from dynamics_gen.shard_file import ShardFile, UnknownFormatError
@@ -197,6 +200,17 @@ TRICKS = {
     "long attribute": (lambda file: file.attrs.create("release", np.bytes_(b"x" * 2_000_000)), "damaged: its header"),
     "attribute on a heap": (lambda file: file.attrs.create("release", "standard"), "damaged: its header"),
     "array for an attribute": (lambda file: file.attrs.create("clips", np.arange(8)), "damaged: its header"),
+    "soft link within a group": (replaced("parameters/radius", lambda file: h5py.SoftLink("/label")), "not followed"),
+    "name of many parts": (
+        lambda file: file.attrs.create(
+            "columns", np.bytes_(b'{"video": ["|u1", [4, 16, 16, 3]], "a/b/c": ["<i8", []]}')
+        ),
+        "damaged: its header",
+    ),
+    "far more than the file": (
+        lambda file: file.attrs.create("clips", 1 << 24),
+        "expected|claims",
+    ),
     "missing attribute": (lambda file: file.attrs.pop("content"), "damaged: its header"),
     "deep attribute": (lambda file: file.attrs.create("content", np.bytes_(b"[" * 60_000)), "damaged: its header"),
     "absurd clips": (lambda file: file.attrs.create("clips", 1 << 62), "damaged: its header"),
@@ -217,9 +231,149 @@ def test_tricks_of_hdf5_are_refused(shard: Path, trick: str) -> None:
         read_all(shard)
 
 
+def stored(clip: np.ndarray, codec: str) -> bytes:
+    """An array as HDF5 stores it in one chunk, with its checksum."""
+    with h5py.File.in_memory() as file:
+        compression = hdf5plugin.Zstd() if codec == "zstd" else "gzip"
+        data = file.create_dataset("x", data=clip, chunks=clip.shape, compression=compression, fletcher32=True)
+        return data.id.read_direct_chunk((0,) * clip.ndim)[1]
+
+
+def hostile_chunk(path: Path, chunk: bytes | None, skipped: int = 0, name: str = "video") -> None:
+    """Puts a chunk in the place of a column's third clip, or its first rows, or leaves that place empty."""
+    with h5py.File(path, "r+") as file:
+        old = file[name]
+        assert isinstance(old, h5py.Dataset)
+        assert old.chunks
+        rows = old.chunks[0]
+        chunks = [old.id.read_direct_chunk((i, *[0] * (old.ndim - 1)))[1] for i in range(0, len(old), rows)]
+        rest, kind, shape, plist = [0] * (old.ndim - 1), old.dtype, old.shape, old.id.get_create_plist()
+        del file[name]
+        kind = h5py.h5t.py_create(kind, logical=True)
+        new = h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple(shape), plist)
+        for i, data in enumerate(chunks):
+            if i != (2 if name == "video" else 0):
+                new.write_direct_chunk((i * rows, *rest), data)
+            elif chunk is not None:
+                new.write_direct_chunk((i * rows, *rest), chunk, skipped)
+
+
+@pytest.fixture(scope="module", params=["zstd", "gzip"])
+def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes]:
+    """A codec, and the bytes of a shard stored with it."""
+    config = dataclasses.replace(small_config(), codec=request.param)
+    path = tmp_path_factory.mktemp("shard") / "s.h5"
+    write_shard(path, header_of(config, 0, {}), fake_clips(config, range(8)), lambda clips: None)
+    return request.param, path.read_bytes()
+
+
+SIZE = int(np.prod(small_clip_shape := (4, 16, 16, 3)))
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (SIZE // 2, "decodes to"),
+        (0, "damaged: clip 2"),
+        (SIZE - 1, "decodes to"),
+        (SIZE + 1, "decodes to"),
+        (1 << 29, "decodes to"),
+    ],
+)
+def test_chunk_of_another_size_is_refused_before_it_is_decoded(
+    either: tuple[str, bytes], tmp_path: Path, size: int, message: str
+) -> None:
+    """Neither memory from beyond a short chunk, nor memory for a chunk that would grow without bound."""
+    codec, data = either
+    path = tmp_path / "s.h5"
+    path.write_bytes(data)
+    chunk = stored(np.zeros(size, np.uint8), codec) if size else b"\0\0\0\0"
+    hostile_chunk(path, chunk)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with ShardFile(path) as file:
+        file.video(1)
+        with pytest.raises(ShardError, match=message):
+            file.video(2)
+        with pytest.raises(ShardError, match="damaged"):
+            file.read_videos(0, np.empty((8, *small_clip_shape), np.uint8))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_truncated_stream_is_refused(either: tuple[str, bytes], tmp_path: Path) -> None:
+    """A frame that claims its size and ends early, under a right checksum."""
+    codec, data = either
+    path = tmp_path / "s.h5"
+    path.write_bytes(data)
+    noise = np.random.default_rng(0).integers(0, 256, SIZE, dtype=np.uint8)
+    with h5py.File.in_memory() as file:
+        short = np.frombuffer(stored(noise, codec)[:-4], np.uint8)[: SIZE // 2]
+        summed = file.create_dataset("x", data=short, chunks=short.shape, fletcher32=True)
+        hostile_chunk(path, summed.id.read_direct_chunk((0,))[1])
+    with ShardFile(path) as file, pytest.raises(ShardError, match="damaged: clip 2"):
+        file.video(2)
+
+
+def test_left_out_filters_and_missing_chunks_are_refused(either: tuple[str, bytes], tmp_path: Path) -> None:
+    """A chunk stored raw has no checksum, one that is not there would read as zeros."""
+    path = tmp_path / "s.h5"
+    for chunk, skipped, message in ((bytes(SIZE), 3, "left out"), (None, 0, "damaged: clip 2")):
+        path.write_bytes(either[1])
+        hostile_chunk(path, chunk, skipped)
+        with ShardFile(path) as file, pytest.raises(ShardError, match=message):
+            file.video(2)
+
+
+def test_short_chunk_of_a_small_column_is_refused(either: tuple[str, bytes], tmp_path: Path) -> None:
+    """Small columns are decoded under the same checks."""
+    path = tmp_path / "s.h5"
+    path.write_bytes(either[1])
+    hostile_chunk(path, stored(np.zeros(8, np.uint8), either[0]), name="label")
+    with ShardFile(path) as file, pytest.raises(ShardError, match=r"label cannot be read \(it decodes to"):
+        file.column("label")
+
+
+def test_shard_that_is_open_elsewhere_can_be_read(shard: Path) -> None:
+    """A user may look at a shard with h5py while a program reads it."""
+    with h5py.File(shard, "r"):
+        read_all(shard)
+
+
 def test_missing_plugin_is_one_sentence(shard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without hdf5plugin the error says what to install."""
-    monkeypatch.setitem(__import__("sys").modules, "hdf5plugin", None)
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with ShardFile(shard) as file, pytest.raises(ShardError, match="run `pip install zstandard`, or build with"):
+        file.video(0)
+    monkeypatch.setitem(sys.modules, "hdf5plugin", None)
     with pytest.raises(ShardError, match="run `pip install hdf5plugin`, or build with --codec gzip"):
-        shard_file.register_codec("zstd")
-    shard_file.register_codec("gzip")
+        write_shard(shard, header_of(small_config(), 0, {}), fake_clips(small_config(), range(8)), lambda clips: None)
+
+
+@settings(deadline=None, max_examples=200)
+@given(data=st.binary(max_size=2_000))
+def test_fletcher32_is_that_of_hdf5(data: bytes) -> None:
+    """The checksum that HDF5 writes, for any bytes and odd lengths."""
+    with h5py.File.in_memory() as file:
+        whole = np.frombuffer(b"\0" + data, np.uint8)
+        chunk = file.create_dataset("x", data=whole, chunks=whole.shape, fletcher32=True).id.read_direct_chunk((0,))[1]
+    assert stored_chunk.fletcher32(memoryview(chunk)[:-4]) == int.from_bytes(chunk[-4:], "little")
+
+
+@pytest.mark.parametrize("value", [0, 255])
+@pytest.mark.parametrize("size", [1, 2, 719, 720, 3_000_001])
+def test_fletcher32_of_long_and_extreme_data(value: int, size: int) -> None:
+    """Sums that wrap around many times, and those that are nothing but zeros or ones."""
+    with h5py.File.in_memory() as file:
+        whole = np.full(size, value, np.uint8)
+        chunk = file.create_dataset("x", data=whole, chunks=whole.shape, fletcher32=True).id.read_direct_chunk((0,))[1]
+    assert stored_chunk.fletcher32(memoryview(chunk)[:-4]) == int.from_bytes(chunk[-4:], "little")
+
+
+def test_reader_agrees_with_hdf5(either: tuple[str, bytes], tmp_path: Path) -> None:
+    """Every column, decoded by HDF5's own filters, is the same."""
+    (tmp_path / "s.h5").write_bytes(either[1])
+    with h5py.File(tmp_path / "s.h5") as plain, ShardFile(tmp_path / "s.h5") as file:
+        for name in file.header.columns:
+            expected = np.asarray(plain[name])
+            found = np.stack([file.video(clip) for clip in range(8)]) if name == "video" else file.column(name)
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)
