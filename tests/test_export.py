@@ -1,8 +1,12 @@
 """What is exported is the split: every pixel where the format keeps it, every value by its name."""
 
 import csv
+import hashlib
 import importlib
 import json
+import os
+import shutil
+import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -16,9 +20,10 @@ from click.testing import CliRunner
 import dynamics_gen
 from dynamics_gen.annotate import annotate_split
 from dynamics_gen.cli import main
-from dynamics_gen.config import BuildConfig
+from dynamics_gen.config import RELEASES, BuildConfig
 from dynamics_gen.errors import BuildError, ConfigError
 from dynamics_gen.export.folder import export_folder
+from dynamics_gen.export.huggingface import export_huggingface
 from dynamics_gen.export.webdataset import export_webdataset
 from dynamics_gen.generate import build_split
 
@@ -26,6 +31,8 @@ from dynamics_gen.generate import build_split
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:rdflib"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:mlcroissant"),
 ]
 
 
@@ -139,3 +146,115 @@ def test_descriptions_are_plain_json(split: Path, tmp_path: Path) -> None:
                 member = archive.extractfile(name)
                 assert member is not None
                 json.loads(member.read(), parse_constant=refuse)
+
+
+def test_parameters_do_not_hide_columns_of_the_same_name(split: Path, tmp_path: Path) -> None:
+    """The orientation in every frame and the one that was drawn are told apart."""
+    dataset = dynamics_gen.open(split)
+    (path,) = export_webdataset(dataset, tmp_path / "tar", ignore)
+    with tarfile.open(path) as archive:
+        member = archive.extractfile(f"{dataset.clip_ids[3]}.json")
+        assert member is not None
+        said = json.loads(member.read())
+    np.testing.assert_allclose(said["orientation"], dataset.column("orientation")[3])
+    np.testing.assert_allclose(said["drawn_orientation"], dataset.column("parameters/orientation")[3])
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small dataset of two splits, and its export for Hugging Face in `hub`."""
+    folder = tmp_path_factory.mktemp("hub")
+    for name, per_class in (("train", 2), ("test", 1)):
+        build_split(BuildConfig(split=name, per_class=per_class, image_size=16, frames=4), folder / "data" / name, 1)
+    annotate_split(folder / "data" / "test", ("mask",), 1)
+    datasets = {name: dynamics_gen.open(folder / "data" / name) for name in ("train", "test")}
+    export_huggingface(datasets, folder / "hub", ignore, clips=12)
+    return folder
+
+
+def test_hugging_face_loads_every_split_offline(hub: Path, tmp_path: Path) -> None:
+    """In a process without network, `load_dataset` gives the very clips, names of classes and all columns."""
+    script = """
+import sys, json
+import numpy as np
+import datasets, dynamics_gen
+loaded = datasets.load_dataset(sys.argv[1] + "/hub", cache_dir=sys.argv[2])
+assert list(loaded) == ["train", "test"], list(loaded)
+for split in loaded:
+    ours = dynamics_gen.open(sys.argv[1] + "/data/" + split)
+    theirs = loaded[split].with_format("numpy")
+    assert len(theirs) == len(ours)
+    assert loaded[split].features["label"].names == list(ours.manifest.classes)
+    for clip in range(len(ours)):
+        row = theirs[clip]
+        np.testing.assert_array_equal(row["video"].transpose(0, 2, 3, 1), ours[clip]["video"])
+        assert row["label"] == ours.labels[clip] and str(row["clip_id"]) == ours.clip_ids[clip]
+        np.testing.assert_array_equal(row["position"], ours.column("position")[clip])
+        np.testing.assert_array_equal(row["orientation"], ours.column("orientation")[clip])
+        np.testing.assert_array_equal(row["radius"], ours.column("parameters/radius")[clip])
+    first = next(iter(datasets.load_dataset(sys.argv[1] + "/hub", split=split, streaming=True)))
+    assert np.shape(first["video"]) == (4, 3, 16, 16)
+"""
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-c", script, str(hub), str(tmp_path / "cache")]
+    done = subprocess.run(command, env=os.environ | offline, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_ground_truth_goes_along_if_asked_for(hub: Path, tmp_path: Path) -> None:
+    """A mask is a column of the Parquet files."""
+    parquet: Any = importlib.import_module("pyarrow.parquet")
+    dataset = dynamics_gen.open(hub / "data" / "test", annotations=["mask"])
+    export_huggingface({"test": dataset}, tmp_path / "hub", ignore)
+    table = parquet.read_table(tmp_path / "hub" / "data" / "test-00000-of-00001.parquet")
+    np.testing.assert_array_equal(np.array(table["mask"].to_pylist(), np.uint8)[3], dataset[3]["mask"])
+
+
+def test_card_and_croissant_describe_the_files(hub: Path) -> None:
+    """The card's head and tables name what is there; Croissant's own library reads the clips."""
+    croissant: Any = importlib.import_module("mlcroissant")
+    card = (hub / "hub" / "README.md").read_text()
+    assert card.startswith("---\nlicense: mit\n")
+    ours = {name: dynamics_gen.open(hub / "data" / name) for name in ("train", "test")}
+    for name, dataset in ours.items():
+        assert f"| {name} | {len(dataset)} | `{dataset.manifest.fingerprint}` |" in card
+    assert "4 frames of 16×16 RGB at 16 frames/s" in card
+    told = json.loads((hub / "hub" / "croissant.json").read_text())
+    files = [entry for entry in told["distribution"] if entry["@type"] == "cr:FileObject"]
+    assert len(files) == 3
+    for entry in files:
+        data = (hub / "hub" / entry["contentUrl"]).read_bytes()
+        assert entry["sha256"] == hashlib.sha256(data).hexdigest()
+        assert entry["contentSize"] == f"{len(data)} B"
+    read = croissant.Dataset(jsonld=hub / "hub" / "croissant.json")
+    for name, dataset in ours.items():
+        rows = list(read.records(name))
+        assert [row[f"{name}/clip_id"].decode() for row in rows] == dataset.clip_ids
+        assert [row[f"{name}/label"] for row in rows] == dataset.labels.tolist()
+        np.testing.assert_allclose(rows[1][f"{name}/position"], dataset.column("position")[1])
+
+
+def test_card_of_shards(hub: Path) -> None:
+    """`dynamics-gen card` describes HDF5 splits where they are; other splits beside them are refused."""
+    croissant: Any = importlib.import_module("mlcroissant")
+    done = CliRunner().invoke(main, ["card", str(hub / "data")])
+    assert done.exit_code == 0, done.output
+    told = croissant.Dataset(jsonld=hub / "data" / "croissant.json").metadata.to_json()
+    manifest = dynamics_gen.open(hub / "data" / "train").manifest
+    assert manifest.shards[0].sha256 in [entry.get("sha256") for entry in told["distribution"]]
+    assert "instead of" not in (hub / "data" / "README.md").read_text()
+    hard = BuildConfig(split="valid", per_class=1, image_size=16, frames=4, release=RELEASES["hard"])
+    build_split(hard, hub / "data" / "valid", 1)
+    done = CliRunner().invoke(main, ["card", str(hub / "data")])
+    assert "holds splits of different datasets" in done.output
+    done = CliRunner().invoke(main, ["card", str(hub / "data" / "valid")])
+    assert done.exit_code == 0
+    assert "Its name is `hard`. radius 0." in (hub / "data" / "valid" / "README.md").read_text()
+    shutil.rmtree(hub / "data" / "valid")
+
+
+def test_missing_library_is_one_sentence(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to install."""
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(ConfigError, match=r"pip install 'dynamics-benchmark\[huggingface\]'"):
+        export_huggingface({"test": dynamics_gen.open(hub / "data" / "test")}, tmp_path / "out", ignore)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,27 @@ from dynamics_gen.errors import BuildError
 
 def descriptions(dataset: ClipDataset) -> Iterator[dict[str, Any]]:
     """Each clip's values by column name, with `class` and `fps`; arrays are lists, and what does not apply is None."""
-    columns = {name: dataset.column(name) for name in dataset.columns}
+    columns = {plain: dataset.column(name) for name, plain in plain_names(dataset.columns).items()}
     classes, fps = dataset.manifest.classes, dataset.manifest.content.get("fps")
     for clip in range(len(dataset)):
-        said = {name.removeprefix("parameters/"): _plain(column[clip]) for name, column in columns.items()}
+        said = {name: _plain(column[clip]) for name, column in columns.items()}
         if "label" in said:
             said["class"] = classes[said["label"]]
         yield said | {"fps": fps}
+
+
+def plain_names(columns: Iterable[str]) -> dict[str, str]:
+    """What columns are called where there are no groups: `parameters/radius` is `radius`.
+
+    A parameter that shares its name with another column, as the drawn orientation does with that of every frame, is
+    `drawn_orientation`.
+    """
+    columns = list(columns)
+    names = {}
+    for name in columns:
+        plain = name.rpartition("/")[2]
+        names[name] = f"drawn_{plain}" if plain != name and plain in columns else plain
+    return names
 
 
 def _plain(value: Any) -> Any:
