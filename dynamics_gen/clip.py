@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -16,6 +17,18 @@ STATE_COLUMNS = (
     "camera",
 )
 """Per-frame arrays of a clip, all float32."""
+
+
+class Storable(Protocol):
+    """What a shard can hold."""
+
+    def large(self) -> dict[str, np.ndarray]:
+        """What is stored a clip at a time, by column name."""
+        ...
+
+    def small(self) -> dict[str, object]:
+        """Everything else, by column name; the same names in every clip."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hmac
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from dynamics_gen.classes import CLASSES
 from dynamics_gen.errors import ConfigError, UnknownNameError
@@ -182,6 +182,64 @@ RELEASES = {
 """Releases by name: `standard` and `hard` with all their splits, and shifted test sets."""
 
 
+class SplitConfig(Protocol):
+    """What the machinery that writes splits asks of a configuration, whatever makes the clips."""
+
+    @property
+    def split(self) -> str:
+        """Name of the split."""
+        ...
+
+    @property
+    def release_name(self) -> str:
+        """Name of the dataset."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in label order."""
+        ...
+
+    @property
+    def clips(self) -> int:
+        """Number of clips."""
+        ...
+
+    @property
+    def frames(self) -> int:
+        """Frames a clip."""
+        ...
+
+    @property
+    def image_size(self) -> int:
+        """Side of a frame, pixels."""
+        ...
+
+    @property
+    def shard_size(self) -> int:
+        """Clips a shard."""
+        ...
+
+    @property
+    def shards(self) -> int:
+        """Number of shards."""
+        ...
+
+    @property
+    def codec(self) -> str:
+        """How they are compressed."""
+        ...
+
+    @property
+    def bytes_a_clip(self) -> int:
+        """What a clip takes on disk, at most about."""
+        ...
+
+    def content(self) -> dict[str, Any]:
+        """All that determines the clips, ready for JSON; with `seed`."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildConfig:
     """One split, fully determined: two equal configurations give the same clips, bit for bit.
@@ -231,6 +289,21 @@ class BuildConfig:
     def shards(self) -> int:
         """Number of shards of the split; the last may be shorter."""
         return -(-self.clips // self.shard_size)
+
+    @property
+    def release_name(self) -> str:
+        """Name of the release."""
+        return self.release.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The ten."""
+        return CLASSES
+
+    @property
+    def bytes_a_clip(self) -> int:
+        """What a clip takes on disk, at most about: 20 KB for 32 frames of 64×64."""
+        return 20_000 * self.frames * self.image_size**2 // (32 * 64 * 64)
 
     def content(self) -> dict:
         """All that determines the clips, ready for JSON (storage settings left out)."""

@@ -13,10 +13,11 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 from dynamics_gen import manifest as manifests
-from dynamics_gen.clip import AnnotatedClip, Clip
-from dynamics_gen.config import BuildConfig
+from dynamics_gen.clip import Storable
+from dynamics_gen.config import SplitConfig
 from dynamics_gen.errors import BuildError, ConfigError, ShardError
 from dynamics_gen.files import explained, remove_temporaries
 from dynamics_gen.layout import LARGEST_CLIP, ShardHeader, header_of, is_shard_name, shard_name
@@ -26,11 +27,8 @@ from dynamics_gen.pool import available_cores, run_tasks
 from dynamics_gen.shard_file import ShardFile, UnknownFormatError, header_difference
 from dynamics_gen.shards import Piece, Report, ShardResult, check_shard, compress_piece, join_pieces
 
-ClipSource = Callable[[BuildConfig, Sequence[int]], Iterator[Clip | AnnotatedClip]]
-"""Makes clips in the order of the indices; picklable by name."""
-
-BYTES_A_CLIP = 20_000
-"""What a clip of 32 frames of 64×64 takes on disk, at most about; larger ones in proportion."""
+ClipSource = Callable[[Any, Sequence[int]], Iterator[Storable]]
+"""Makes the clips of a configuration in the order of the indices; picklable by name."""
 
 CLIPS_A_PIECE = 125
 """What a worker makes at a time: little enough to keep all of them busy to the end, enough to simulate together."""
@@ -42,7 +40,7 @@ _log = logging.getLogger(__name__)
 class ShardJob:
     """One shard to be made."""
 
-    config: BuildConfig
+    config: SplitConfig
     directory: Path
     shard: int
     source: ClipSource | None = None
@@ -81,7 +79,7 @@ class PieceJob:
 
 
 def build_split(
-    config: BuildConfig,
+    config: SplitConfig,
     directory: Path,
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
@@ -119,7 +117,7 @@ def build_split(
 class Finish:
     """Ends a build: `done` is the manifest of one that was finished before, else call it with all results."""
 
-    def __init__(self, config: BuildConfig, directory: Path, done: Manifest | None) -> None:
+    def __init__(self, config: SplitConfig, directory: Path, done: Manifest | None) -> None:
         self.config, self.directory, self.done = config, directory, done
 
     def __call__(self, results: Iterable[ShardResult]) -> Manifest:
@@ -133,7 +131,7 @@ class Finish:
 
 @contextlib.contextmanager
 def building(
-    config: BuildConfig,
+    config: SplitConfig,
     directory: Path,
     report: Callable[[int], None],
     *,
@@ -177,7 +175,7 @@ def building(
 
 
 def build_shards(
-    config: BuildConfig,
+    config: SplitConfig,
     directory: Path,
     shards: range,
     workers: int | None = None,
@@ -240,10 +238,11 @@ def make_shard(job: ShardJob, report: Report) -> ShardResult:
 
 def make_piece(job: PieceJob, report: Report) -> Piece:
     """Makes and compresses the clips of one piece: all that a worker does."""
-    if job.shard.source is None:
-        from dynamics_gen.render import render_clips as source
-    else:
-        source = job.shard.source
+    source = job.shard.source
+    if source is None:
+        from dynamics_gen.render import render_clips
+
+        source = cast(ClipSource, render_clips)
     header = job.shard.header
     indices = range(header.first_clip + job.start, header.first_clip + job.stop)
     return compress_piece(header, job.start, job.stop, source(job.shard.config, indices), report)
@@ -287,7 +286,7 @@ def _make_named_piece(job: PieceJob, report: Report) -> tuple[PieceJob, Piece]:
     return job, make_piece(job, report)
 
 
-def _finished(config: BuildConfig, directory: Path, annotations: tuple[str, ...]) -> Manifest | None:
+def _finished(config: SplitConfig, directory: Path, annotations: tuple[str, ...]) -> Manifest | None:
     """The manifest of a finished build of this configuration; None if there is work to do.
 
     Raises:
@@ -314,7 +313,7 @@ def _finished(config: BuildConfig, directory: Path, annotations: tuple[str, ...]
     return manifest
 
 
-def _refuse_other_shards(config: BuildConfig, directory: Path, annotations: tuple[str, ...]) -> None:
+def _refuse_other_shards(config: SplitConfig, directory: Path, annotations: tuple[str, ...]) -> None:
     """Finds shards that this build would not make, before anything is touched; damaged ones are no obstacle."""
     expected = {shard_name(config.split, shard, config.shards): shard for shard in range(config.shards)}
     for path in sorted(directory.iterdir()):
@@ -340,8 +339,8 @@ def _other_build(directory: Path, difference: str) -> BuildError:
     )
 
 
-def _require_space(config: BuildConfig, directory: Path, clips: int) -> None:
-    need = clips * BYTES_A_CLIP * config.frames * config.image_size**2 // (32 * 64 * 64)
+def _require_space(config: SplitConfig, directory: Path, clips: int) -> None:
+    need = clips * config.bytes_a_clip
     free = shutil.disk_usage(directory).free
     if need > free:
         raise BuildError(
@@ -350,7 +349,7 @@ def _require_space(config: BuildConfig, directory: Path, clips: int) -> None:
         )
 
 
-def _manifest(config: BuildConfig, directory: Path, results: Sequence[ShardResult]) -> Manifest:
+def _manifest(config: SplitConfig, directory: Path, results: Sequence[ShardResult]) -> Manifest:
     """Joins finished shards, in order, into a manifest."""
     first = results[0].header
     for result in results:

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dynamics_gen.classes import CLASSES
-from dynamics_gen.config import BuildConfig
+from dynamics_gen.config import SplitConfig
 from dynamics_gen.version import __version__
 
 FORMAT_VERSION = 1
@@ -106,7 +105,7 @@ class ShardEntry:
 
 
 def header_of(
-    config: BuildConfig, shard: int, columns: Mapping[str, Column], annotations: Sequence[str] = ()
+    config: SplitConfig, shard: int, columns: Mapping[str, Column], annotations: Sequence[str] = ()
 ) -> ShardHeader:
     """The header that a shard of a build has, or one of the annotations beside it."""
     first = shard * config.shard_size
@@ -115,14 +114,14 @@ def header_of(
         format_version=FORMAT_VERSION,
         generator_version=__version__,
         pybullet_version=importlib.metadata.version("pybullet"),
-        release=config.release.name,
+        release=config.release_name,
         split=config.split,
         seed=content["seed"],
         first_clip=first,
         clips=min(config.shard_size, config.clips - first),
         codec=config.codec,
         content=json.loads(json.dumps(content)),
-        classes=CLASSES,
+        classes=config.classes,
         columns=dict(columns),
     )
 

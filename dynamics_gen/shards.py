@@ -18,7 +18,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from dynamics_gen.clip import AnnotatedClip, Clip
+from dynamics_gen.clip import Storable
 from dynamics_gen.errors import ShardError
 from dynamics_gen.files import explained, file_sha256, replacing
 from dynamics_gen.layout import (
@@ -85,9 +85,7 @@ class Piece:
     small: list[dict[str, object]]
 
 
-def compress_piece(
-    header: ShardHeader, start: int, stop: int, clips: Iterable[Clip | AnnotatedClip], report: Report
-) -> Piece:
+def compress_piece(header: ShardHeader, start: int, stop: int, clips: Iterable[Storable], report: Report) -> Piece:
     """Compresses the clips `start` to `stop` - 1 of a shard, and decodes them again to see that they are the same.
 
     Args:
@@ -177,7 +175,7 @@ def join_pieces(path: Path, header: ShardHeader, pieces: Iterable[Piece]) -> Sha
     return ShardResult(entry=_entry(path, header, digests, image.getbuffer()), header=header, digests=digests)
 
 
-def write_shard(path: Path, header: ShardHeader, clips: Iterable[Clip], report: Report) -> ShardResult:
+def write_shard(path: Path, header: ShardHeader, clips: Iterable[Storable], report: Report) -> ShardResult:
     """Compresses and writes a whole shard in this process; see `compress_piece` and `join_pieces`."""
     return join_pieces(path, header, [compress_piece(header, 0, header.clips, clips, report)])
 

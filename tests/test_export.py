@@ -129,7 +129,7 @@ def test_what_mp4_cannot_hold_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(ConfigError, match="have odd sides: mp4 needs even ones, take mp4-lossless"):
         export_folder(dynamics_gen.open(tmp_path / "odd"), tmp_path / "out", "mp4", ignore)
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(ConfigError, match=r"pip install 'dynamics-benchmark\[export\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'dynamics-benchmark\[video\]'"):
         export_folder(dynamics_gen.open(tmp_path / "odd"), tmp_path / "out", "mp4-lossless", ignore)
 
 

@@ -77,7 +77,7 @@ def _mp4(path: Path, video: UInt8[np.ndarray, "time height width 3"], fps: float
         import imageio_ffmpeg
     except ImportError:
         raise ConfigError(
-            "mp4 needs imageio-ffmpeg, which is not installed: run `pip install 'dynamics-benchmark[export]'`"
+            "mp4 needs imageio-ffmpeg, which is not installed: run `pip install 'dynamics-benchmark[video]'`"
         ) from None
     _, height, width, _ = video.shape
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{fps:g}", "-i", "-"]
