@@ -80,6 +80,11 @@ def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[s
     help="Folder that holds the datasets; a missing split is built there.",
 )
 @click.option(
+    "--on",
+    type=click.Path(path_type=Path),
+    help="Folder of your own train, valid and test, from `dynamics-gen import-video`; --size picks the recipe.",
+)
+@click.option(
     "--runs",
     type=click.Path(path_type=Path),
     default=Path("runs"),
@@ -110,6 +115,7 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
         bench run conv3d convlstm --size mini --seeds 3
         bench run path/to/my_model.py --epochs 5 --set width=32
         bench run all --size mini --resume
+        bench run conv3d --on data/kth --no-augment
     """
     described = [one for name in models for one in (spec.list_models() if name == "all" else [spec.find(name)])]
     unique = list({one.path.resolve(): one for one in described}.values())
@@ -146,7 +152,7 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
             sentence = sentence_of(error) if isinstance(error, OSError) else str(error)
             click.echo(f"error: {one.name}: {sentence}", err=True)
         else:
-            click.echo(_summary(result, options.runs))
+            click.echo(_summary(result, plan.folder.record))
     if failed:
         raise Failure(f"{len(failed)} of {len(unique)} models failed: {', '.join(failed)}")
 
@@ -225,7 +231,7 @@ def audit(
         raise Failure(f"{len(failed)} of {len(findings)} probes fail: {', '.join(failed)}; see {options.page}")
 
 
-def _summary(result: Record, runs: Path) -> str:
+def _summary(result: Record, where: Path) -> str:
     """One line: the mean test error over seeds, by factor, and where the record is."""
     scores = [seed.scores.test for seed in result.seeds]
 
@@ -233,8 +239,10 @@ def _summary(result: Record, runs: Path) -> str:
         return 100 * sum(getattr(score, name) for score in scores) / len(scores)
 
     seeds = "1 seed" if len(scores) == 1 else f"mean of {len(scores)} seeds"
-    where = runs / result.model / f"{result.dataset.release}-{result.dataset.size}" / "record.json"
+    factors = (
+        "" if scores[0].error_path is None else f"path {mean('error_path'):.1f} %, speed {mean('error_speed'):.1f} %; "
+    )
     return (
         f"{result.model} on {result.dataset.release} {result.dataset.size}: {mean('error'):.1f} % test error "
-        f"(path {mean('error_path'):.1f} %, speed {mean('error_speed'):.1f} %; {seeds}); {where}"
+        f"({factors}{seeds}); {where}"
     )

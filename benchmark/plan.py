@@ -12,14 +12,13 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from benchmark import machine, recipe
+from benchmark import bfloat16, machine, recipe
 from benchmark.classification import Classification
 from benchmark.data import ClipDataset
 from benchmark.folder import RunFolder
 from benchmark.recipe import Training
 from benchmark.spec import Description, Model, load
-from dynamics_gen.classes import CLASSES
-from dynamics_gen.config import SPLITS, BuildConfig, clips_per_class, release_named
+from dynamics_gen.config import SPLITS, BuildConfig, clips_per_class, directory_name, release_named
 from dynamics_gen.console import Meter
 from dynamics_gen.errors import ConfigError
 
@@ -35,6 +34,7 @@ class Options:
         seeds: how many trainings from scratch, with seeds 0, 1, ….
         data: holds the datasets' folders.
         runs: gets the run's folder.
+        on: a folder of train, valid and test that takes the place of release and size, as `import-video` makes it.
         resume: go on with what lies in the run's folder.
         overwrite: remove what lies there and start again.
         workers: processes that build a missing split; as many as there are cores unless given.
@@ -47,6 +47,7 @@ class Options:
     seeds: int = 1
     device: str = "auto"
     data: Path = Path("data")
+    on: Path | None = None
     runs: Path = Path("runs")
     resume: bool = False
     overwrite: bool = False
@@ -62,6 +63,16 @@ class Options:
         release_named(self.release)
         clips_per_class(self.size, "train")
 
+    @property
+    def dataset(self) -> Path:
+        """The folder of the three splits."""
+        return self.on or self.data / directory_name(self.release, self.size)
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run's folder."""
+        return f"{self.release}-{self.size}" if self.on is None else self.on.resolve().name
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
@@ -72,6 +83,7 @@ class Plan:
     training: Training
     device: torch.device
     folder: RunFolder
+    precision_is_asked_for: bool = False
 
     def configuration(self, seed: int, splits: Mapping[str, ClipDataset]) -> dict[str, Any]:
         """All that determines a seed's weights, apart from the code."""
@@ -83,12 +95,33 @@ class Plan:
             "seed": seed,
         }
 
-    def learner(self, seed: int, shape: tuple[int, int, int, int]) -> Classification:
+    def with_sound_precision(
+        self, shape: tuple[int, int, int, int], classes: int, clips: int, say: Callable[[str], None]
+    ) -> Plan:
+        """The same run, in 32 bits if its gradients in bfloat16 turn out wrong on this machine.
+
+        Raises:
+            ConfigError: they do, and bfloat16 was asked for.
+        """
+        if self.training.precision != "bf16-mixed":
+            return self
+        torch.manual_seed(0)
+        network = self.model.module.build(self.config, shape, classes)
+        size = min(self.training.batch_size, clips)
+        problem = bfloat16.gradient_problem(network, shape, classes, size, self.device)
+        if not problem:
+            return self
+        if self.precision_is_asked_for:
+            raise ConfigError(f"bf16-mixed is wrong for {self.model.description.name} here, {problem}: use 32-true")
+        say(f"bf16-mixed is wrong for {self.model.description.name} here, {problem}: training in 32-true")
+        return dataclasses.replace(self, training=dataclasses.replace(self.training, precision="32-true"))
+
+    def learner(self, seed: int, shape: tuple[int, int, int, int], classes: int) -> Classification:
         """A fresh learner; torch's generator is seeded first, so its weights are a function of the seed."""
         torch.manual_seed(seed)
         logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it repeats the precision
         fabric = Fabric(accelerator=self.device.type, devices=1, precision=self.training.precision)  # type: ignore[arg-type]
-        network = self.model.module.build(self.config, shape, len(CLASSES))
+        network = self.model.module.build(self.config, shape, classes)
         return Classification(network, self.training, fabric)
 
 
@@ -107,19 +140,29 @@ def make_plan(description: Description, options: Options) -> Plan:
         config=model.config(dict(options.settings)),
         training=dataclasses.replace(training, precision=precision),
         device=device,
-        folder=RunFolder(options.runs / description.name / f"{options.release}-{options.size}"),
+        folder=RunFolder(options.runs / description.name / options.run_name),
+        precision_is_asked_for=training.precision != "auto",
     )
 
 
-def build_missing(dataset: Path, options: Options, say: Callable[[str], None]) -> None:
-    """Builds those splits of a dataset that are not there, after saying how long it will take."""
+def build_missing(options: Options, say: Callable[[str], None]) -> None:
+    """Builds those splits of the dataset that are not there, after saying how long it will take; never the user's own.
+
+    Raises:
+        ConfigError: a split of the user's own is missing.
+    """
     from dynamics_gen.generate import build_split
     from dynamics_gen.pool import available_cores
 
-    release = release_named(options.release)
+    dataset, release = options.dataset, release_named(options.release)
     for split in SPLITS:
         if (dataset / split / "manifest.json").exists():
             continue
+        if options.on is not None:
+            raise ConfigError(
+                f"{dataset} has no finished split {split}: expected train, valid and test, "
+                "as `dynamics-gen import-video` makes them of a table with a column split"
+            )
         per_class = clips_per_class(options.size, split)
         config = BuildConfig(release=release, split=split, per_class=per_class, frames=release.frames)
         workers = options.workers or available_cores()

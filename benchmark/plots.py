@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CHANCE = 1 - 1 / len(CLASSES)
 TRAIN_COLOUR, VALID_COLOUR, TEST_COLOUR, CHANCE_COLOUR = "#8a94a6", "#1f5fbf", "#c2410c", "#6b7280"
 DOTS_PER_INCH = 100
 
@@ -62,7 +61,7 @@ def learning_curve(record: Record, path: Path) -> None:
             markeredgewidth=1.8,
             label="test, at the chosen epoch" * first,
         )
-    axes.axhline(100 * CHANCE, color=CHANCE_COLOUR, lw=1, linestyle=":", label="chance")
+    axes.axhline(100 * (1 - 1 / len(record.dataset.classes)), color=CHANCE_COLOUR, lw=1, linestyle=":", label="chance")
     axes.set_xlabel("epoch")
     axes.set_ylabel("error (%)")
     axes.set_ylim(0, 100)
@@ -91,10 +90,10 @@ def confusion_matrix(record: Record, path: Path) -> None:
         if counts[row, column]:
             text = "<1" if share < 0.5 else f"{share:.0f}"
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color=_ink(share))
-    names = [name.replace("_", " ") for name in CLASSES]
+    names = [name.replace("_", " ") for name in record.dataset.classes]
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=8)
     axes.set_yticks(range(len(names)), names, fontsize=8)
-    for boundary in (2.5, 5.5, 8.5):  # the three paths, then rotation
+    for boundary in (2.5, 5.5, 8.5) if record.dataset.classes == CLASSES else ():  # the three paths, then rotation
         axes.axhline(boundary, color=CHANCE_COLOUR, lw=0.6)
         axes.axvline(boundary, color=CHANCE_COLOUR, lw=0.6)
     axes.set_xlabel("predicted class")

@@ -1,7 +1,6 @@
 """A seed's test predictions: one `.npz` a seed, keyed by clip, from which every score is computed anew.
 
-Arrays: `clip_id` (ASCII bytes, S), `label` (int64, 0..9) and `probabilities` (float32 [clips, 10],
-rows that sum to 1).
+Arrays: `clip_id` (ASCII bytes, S), `label` (int64) and `probabilities` (float32 [clips, classes], rows that sum to 1).
 """
 
 from __future__ import annotations
@@ -40,16 +39,22 @@ class Predictions:
     label: np.ndarray
     """The true label, int64 [clips]."""
     probabilities: np.ndarray
-    """float32 [clips, 10]."""
+    """float32 [clips, classes]."""
 
     @property
     def wrong(self) -> np.ndarray:
         """Whether the likeliest class (the first, of equals) is another than the true one, bool [clips]."""
         return self.probabilities.argmax(axis=1) != self.label
 
-    def scores(self) -> Scores:
-        """Computes the scores these predictions have; the record must hold these very numbers."""
-        return Scores.from_labels(self.label, self.probabilities.argmax(axis=1))
+    def scores(self, classes: Sequence[str] = CLASSES) -> Scores:
+        """Computes the scores these predictions have; the record must hold these very numbers.
+
+        Raises:
+            RecordError: they are of another number of classes.
+        """
+        if self.probabilities.shape[1] != len(classes):
+            raise RecordError(f"predictions of {self.probabilities.shape[1]} classes: expected {len(classes)}")
+        return Scores.from_labels(self.label, self.probabilities.argmax(axis=1), classes)
 
 
 def make(clip_id: Sequence[str], label: object, probabilities: object, where: str = "predictions") -> Predictions:
@@ -148,17 +153,23 @@ def _array(content: bytes, where: str, kind: str) -> np.ndarray:
 def _check(predictions: Predictions, where: str) -> None:
     clips = len(predictions.clip_id)
     shapes = {name: getattr(predictions, name).shape for name in ARRAYS}
-    if clips == 0 or shapes != {
-        "clip_id": (clips,),
-        "label": (clips,),
-        "probabilities": (clips, len(CLASSES)),
-    }:
-        raise RecordError(f"{where}: arrays of shapes {shapes}: expected [clips], [clips] and [clips, {len(CLASSES)}]")
+    classes = shapes["probabilities"][-1] if len(shapes["probabilities"]) == 2 else 0
+    if (
+        clips == 0
+        or classes == 0
+        or shapes
+        != {
+            "clip_id": (clips,),
+            "label": (clips,),
+            "probabilities": (clips, classes),
+        }
+    ):
+        raise RecordError(f"{where}: arrays of shapes {shapes}: expected [clips], [clips] and [clips, classes]")
     if len(np.unique(predictions.clip_id)) < clips:
         raise RecordError(f"{where}: clip_id holds an id twice: expected every clip once")
-    foreign = predictions.label[(predictions.label < 0) | (predictions.label >= len(CLASSES))]
+    foreign = predictions.label[(predictions.label < 0) | (predictions.label >= classes)]
     if len(foreign):
-        raise RecordError(f"{where}: label holds {foreign[0]}: expected 0 to {len(CLASSES) - 1}")
+        raise RecordError(f"{where}: label holds {foreign[0]}: expected 0 to {classes - 1}")
     rows = predictions.probabilities
     good = np.isfinite(rows).all(axis=1) & (rows >= 0).all(axis=1) & (abs(rows.sum(axis=1) - 1) <= SUM_TOLERANCE)
     if not good.all():

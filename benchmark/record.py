@@ -10,6 +10,7 @@ computed from records. Errors are fractions from 0 to 1. Version 1 describes cla
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,38 +47,40 @@ class Scores:
 
     clips: Positive
     error: Fraction
-    error_path: Fraction
-    """Share of clips whose predicted path is wrong; rotation counts as a fourth path."""
-    error_speed: Fraction
+    error_path: Fraction | None
+    """Share of clips whose predicted path is wrong; rotation counts as a fourth path. None for other classes."""
+    error_speed: Fraction | None
     confusion: tuple[tuple[Count, ...], ...]
 
     @classmethod
-    def from_confusion(cls, confusion: Any) -> Scores:
-        """Computes every score from counts [10, 10].
+    def from_confusion(cls, confusion: Any, classes: Sequence[str] = CLASSES) -> Scores:
+        """Computes every score from counts [classes, classes].
 
         Raises:
             ValueError: the counts have another shape, or there are none.
         """
         counts = np.asarray(confusion)
-        if counts.shape != (len(CLASSES), len(CLASSES)) or counts.sum() < 1:
+        if counts.shape != (len(classes), len(classes)) or counts.sum() < 1:
             raise ValueError(f"a confusion matrix of shape {counts.shape} with {counts.sum()} clips has no score")
         total = int(counts.sum())
-        wrong_path = counts[_PATH_OF[:, None] != _PATH_OF].sum()
-        wrong_speed = counts[_SPEED_OF[:, None] != _SPEED_OF].sum()
+        by_factor = [
+            float(counts[factor[:, None] != factor].sum()) / total if tuple(classes) == CLASSES else None
+            for factor in (_PATH_OF, _SPEED_OF)
+        ]
         return cls(
             clips=total,
             error=float(total - np.trace(counts)) / total,
-            error_path=float(wrong_path) / total,
-            error_speed=float(wrong_speed) / total,
+            error_path=by_factor[0],
+            error_speed=by_factor[1],
             confusion=tuple(tuple(int(count) for count in row) for row in counts),
         )
 
     @classmethod
-    def from_labels(cls, true: Any, predicted: Any) -> Scores:
-        """Computes every score from two lists of labels of equal length, each label in 0..9."""
-        counts = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
+    def from_labels(cls, true: Any, predicted: Any, classes: Sequence[str] = CLASSES) -> Scores:
+        """Computes every score from two lists of labels of equal length, indices into `classes`."""
+        counts = np.zeros((len(classes), len(classes)), np.int64)
         np.add.at(counts, (np.asarray(true), np.asarray(predicted)), 1)
-        return cls.from_confusion(counts)
+        return cls.from_confusion(counts, classes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,14 +138,15 @@ class Splits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dataset:
-    """The data that were trained, chosen and tested on."""
+    """The data that were trained, chosen and tested on; `classes` in label order."""
 
     release: Name
     size: Name
     seed: Count
     frames: Positive
-    fps: Positive
+    fps: Annotated[float, Number(0.01, 1_000)]
     image_size: Positive
+    classes: tuple[Annotated[str, Text(longest=64)], ...]
     splits: Splits
 
 
@@ -254,10 +258,10 @@ def _check(record: Record, where: str) -> None:
     if len(set(numbers)) < len(numbers):
         raise RecordError(f"{where}: seeds holds the seeds {numbers}: expected every seed once")
     for i, seed in enumerate(record.seeds):
-        _check_seed(seed, record.dataset.splits, f"{where}: seeds[{i}]")
+        _check_seed(seed, record.dataset, f"{where}: seeds[{i}]")
 
 
-def _check_seed(seed: Seed, splits: Splits, where: str) -> None:
+def _check_seed(seed: Seed, dataset: Dataset, where: str) -> None:
     epochs = [row.epoch for row in seed.history]
     if not epochs or sorted(set(epochs)) != epochs:
         raise RecordError(f"{where}.history holds {shown(epochs)} epochs: expected at least one, in rising order")
@@ -272,25 +276,25 @@ def _check_seed(seed: Seed, splits: Splits, where: str) -> None:
         )
     for name in SPLITS:
         scores: Scores = getattr(seed.scores, name)
-        clips = getattr(splits, name).clips
+        clips = getattr(dataset.splits, name).clips
         if scores.clips > clips or (name != "train" and scores.clips < clips):
             raise RecordError(
                 f"{where}.scores.{name}.clips is {scores.clips}: expected {clips}"
                 f"{' at most' if name == 'train' else ''}, as in dataset.splits.{name}"
             )
-        _check_scores(scores, f"{where}.scores.{name}")
+        _check_scores(scores, dataset.classes, f"{where}.scores.{name}")
 
 
-def _check_scores(scores: Scores, where: str) -> None:
-    classes = len(CLASSES)
+def _check_scores(scores: Scores, names: tuple[str, ...], where: str) -> None:
+    classes = len(names)
     if [len(row) for row in scores.confusion] != [classes] * classes:
         shape = f"{len(scores.confusion)} rows of {sorted({len(row) for row in scores.confusion})}"
         raise RecordError(f"{where}.confusion has {shape} counts: expected {classes} rows of {classes}")
     total = sum(map(sum, scores.confusion))
     if total != scores.clips:
         raise RecordError(f"{where}.confusion counts {total} clips: expected {scores.clips}, as in clips")
-    counted = Scores.from_confusion(scores.confusion)
+    counted = Scores.from_confusion(scores.confusion, names)
     for name in ("error", "error_path", "error_speed"):
         got, expected = getattr(scores, name), getattr(counted, name)
-        if abs(got - expected) > TOLERANCE:
+        if (got is None) != (expected is None) or (got is not None and abs(got - expected) > TOLERANCE):
             raise RecordError(f"{where}.{name} is {got}: expected {expected}, as the confusion matrix says")

@@ -14,15 +14,13 @@ from typing import Any
 import torch
 
 import dynamics_gen
-from benchmark import evaluate, machine, plots, predictions, record
+from benchmark import evaluate, inputs, machine, plots, predictions, record
 from benchmark.checkpoint import Checkpoint, first_difference
 from benchmark.choice import Choice, Splits, write_choice
 from benchmark.data import ClipDataset, Clips
 from benchmark.errors import StoppedError, TrainingError
 from benchmark.plan import Options, Plan, build_missing
 from benchmark.train import Event, fit
-from dynamics_gen.classes import CLASSES
-from dynamics_gen.config import directory_name
 from dynamics_gen.console import Meter
 from dynamics_gen.errors import ConfigError
 from dynamics_gen.files import write_whole
@@ -50,20 +48,22 @@ def run_model(planned: Plan, options: Options, say: Callable[[str], None]) -> re
                 "--overwrite to start again, or --runs for another folder"
             )
         try:
-            dataset = options.data / directory_name(options.release, options.size)
-            build_missing(dataset, options, say)
+            build_missing(options, say)
             if planned.device.type == "cpu":
                 machine.keep_freed_memory()
-            return _run(planned, options, Splits(dataset, dynamics_gen.open), say)
+            return _run(planned, options, Splits(options.dataset, dynamics_gen.open), say)
         except KeyboardInterrupt:
             raise StoppedError("stopped: what was finished is kept; the same command with --resume goes on") from None
 
 
 def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], None]) -> record.Record:
-    description, folder, training = planned.model.description, planned.folder, planned.training
+    description, folder = planned.model.description, planned.folder
     opened = {"train": splits.train(), "valid": splits.valid()}
     for name, split in opened.items():
-        _check_split(split, options, splits.folder / name)
+        _check_split(split, opened["train"], options, splits.folder / name)
+    classes, shape = opened["train"].manifest.classes, inputs.shape_of(description.input, opened["train"].video_shape)
+    planned = planned.with_sound_precision(shape, len(classes), len(opened["train"]), say)
+    training = planned.training
     if options.resume and (finished := _finished(planned, options, opened)):
         say(f"{folder.record} is finished: nothing to do")
         return finished
@@ -73,11 +73,11 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
         f"{training.batch_size}, {machine.device_name(planned.device)}, {training.precision}, "
         f"clips {'kept in memory' if clips['train'].resident else 'read as they are needed'}"
     )
-    network = planned.model.module.build(planned.config, clips["train"].shape, len(CLASSES))
-    flops = evaluate.flops_per_clip(network, clips["train"].shape, len(CLASSES))
+    network = planned.model.module.build(planned.config, shape, len(classes))
+    flops = evaluate.flops_per_clip(network, shape, len(classes))
     states = {seed: _train(planned, seed, clips, opened, say) for seed in range(options.seeds)}
     test = splits.test([folder.choice(seed) for seed in states])
-    _check_split(test, options, splits.folder / "test")
+    _check_split(test, opened["train"], options, splits.folder / "test")
     clips["test"] = Clips(test, planned.device, description.input)
     seeds = tuple(_test(planned, seed, state, clips) for seed, state in states.items())
     result = record.Record(
@@ -123,7 +123,7 @@ def _train(
     configuration = planned.configuration(seed, opened)
     checkpoint = folder.checkpoint(seed)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    learner = planned.learner(seed, clips["train"].shape)
+    learner = planned.learner(seed, clips["train"].shape, len(opened["train"].manifest.classes))
     if not checkpoint.exists():
         write_whole(folder.configuration(seed), _json(configuration))
     size = min(recipe_.batch_size, len(clips["train"]))
@@ -156,7 +156,8 @@ def _train(
 def _test(planned: Plan, seed: int, state: Checkpoint, clips: Mapping[str, Clips]) -> record.Seed:
     """Scores a seed's chosen weights on every split and keeps its predictions for test."""
     start = time.monotonic()
-    learner = planned.learner(seed, clips["train"].shape)
+    classes = clips["train"].dataset.manifest.classes
+    learner = planned.learner(seed, clips["train"].shape, len(classes))
     evaluate.load_weights(dict(learner.modules()), planned.folder.weights(seed))
     size = planned.training.batch_size
     said = {
@@ -172,7 +173,7 @@ def _test(planned: Plan, seed: int, state: Checkpoint, clips: Mapping[str, Clips
         seed=seed,
         chosen_epoch=state.chosen_epoch,
         history=tuple(record.Epoch(**{name: row[name] for name in columns}) for row in state.history),  # type: ignore[arg-type]
-        scores=record.SplitScores(**{name: one.scores() for name, one in said.items()}),
+        scores=record.SplitScores(**{name: one.scores(classes) for name, one in said.items()}),
         predictions=path.name,
         predictions_sha256=sha256,
         wall_time_s=sum(row["seconds"] for row in state.history) + scoring,
@@ -196,9 +197,13 @@ def _finished(planned: Plan, options: Options, opened: Mapping[str, ClipDataset]
     return there
 
 
-def _check_split(split: ClipDataset, options: Options, path: Path) -> None:
-    """Refuses a folder that holds another release than the one asked for."""
-    if split.manifest.release != options.release:
+def _check_split(split: ClipDataset, train: ClipDataset, options: Options, path: Path) -> None:
+    """Refuses a folder that holds another release than the one asked for, or clips unlike those of train."""
+    if options.on is not None:
+        here, there = ((one.manifest.release, one.manifest.classes, one.video_shape) for one in (split, train))
+        if here != there:
+            raise ConfigError(f"{path} holds {here[0]} of shape {here[2]}: expected {there[0]} of {there[2]}, as train")
+    elif split.manifest.release != options.release:
         raise ConfigError(
             f"{path} holds the release {split.manifest.release}, and {options.release} was asked for: "
             "choose another --data folder, or --release"
@@ -208,12 +213,13 @@ def _check_split(split: ClipDataset, options: Options, path: Path) -> None:
 def _dataset(options: Options, splits: Mapping[str, ClipDataset]) -> record.Dataset:
     manifest = splits["train"].manifest
     return record.Dataset(
-        release=options.release,
-        size=options.size,
+        release=manifest.release,
+        size=options.size if options.on is None else "own",
         seed=manifest.seed,
         frames=manifest.content["frames"],
         fps=manifest.content["fps"],
         image_size=manifest.content["image_size"],
+        classes=manifest.classes,
         splits=record.Splits(
             **{
                 name: record.Split(clips=len(split), fingerprint=split.manifest.fingerprint)
@@ -221,12 +227,6 @@ def _dataset(options: Options, splits: Mapping[str, ClipDataset]) -> record.Data
             }
         ),
     )
-
-
-def _open(path: Path) -> ClipDataset:
-    import dynamics_gen
-
-    return dynamics_gen.open(path)
 
 
 def _epoch_line(seed: int, epochs: int, row: Mapping[str, float]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -31,8 +31,8 @@ class Row:
     interval: Interval
     valid_error: float
     train_error: float
-    error_path: float
-    error_speed: float
+    error_path: float | None
+    error_speed: float | None
     wall_time_s: float
     training_clips_per_s: float
 
@@ -88,11 +88,16 @@ def make_row(entry: Entry) -> Row:
         interval=mean_error_interval(entry.wrong, entry.label, np.random.default_rng(0)),
         valid_error=fmean(seed.scores.valid.error for seed in seeds),
         train_error=fmean(seed.scores.train.error for seed in seeds),
-        error_path=fmean(score.error_path for score in test),
-        error_speed=fmean(score.error_speed for score in test),
+        error_path=_mean(score.error_path for score in test),
+        error_speed=_mean(score.error_speed for score in test),
         wall_time_s=fmean(seed.wall_time_s for seed in seeds),
         training_clips_per_s=fmean(seed.training_clips_per_s for seed in seeds),
     )
+
+
+def _mean(errors: Iterable[float | None]) -> float | None:
+    known = [error for error in errors if error is not None]
+    return fmean(known) if known else None
 
 
 def ranked(rows: Sequence[Row]) -> tuple[Row, ...]:

@@ -17,9 +17,9 @@ class Column:
     numeric: bool = True
 
 
-def percent(share: float) -> str:
-    """A fraction as a percentage with one decimal, without the sign."""
-    return f"{100 * share:.1f}"
+def percent(share: float | None) -> str:
+    """A fraction as a percentage with one decimal, without the sign; a dash where there is none."""
+    return "–" if share is None else f"{100 * share:.1f}"
 
 
 def duration(seconds: float) -> str:

@@ -54,7 +54,7 @@ def read_entry(folder: Path, group: str, name: str) -> Entry:
         said_first = said_first or said
         if not _same_clips(said, said_first):
             raise RecordError(f"{folder / seed.predictions}: other clips or labels than the first seed has")
-        computed = said.scores()
+        computed = said.scores(read.dataset.classes)
         if computed.confusion != seed.scores.test.confusion:
             raise RecordError(
                 f"{path}: seeds[{i}].scores.test says an error of {seed.scores.test.error:.4f}: expected that of"

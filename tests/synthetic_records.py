@@ -80,6 +80,7 @@ def make_record(
             frames=32,
             fps=16,
             image_size=64,
+            classes=CLASSES,
             splits=record.Splits(train=split, valid=split, test=split),
         ),
         config=record.Settings(model={"width": 16}, training={"epochs": epochs, "betas": [0.9, 0.999]}),

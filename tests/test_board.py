@@ -56,8 +56,8 @@ def test_row_holds_means_over_seeds(entry: Entry) -> None:
     row = make_row(entry)
     seeds = entry.record.seeds
     assert row.test_error == pytest.approx(fmean(seed.scores.test.error for seed in seeds))
-    assert row.error_path == pytest.approx(fmean(seed.scores.test.error_path for seed in seeds))
-    assert row.error_speed == pytest.approx(fmean(seed.scores.test.error_speed for seed in seeds))
+    assert row.error_path == pytest.approx(fmean(seed.scores.test.error_path or 0 for seed in seeds))
+    assert row.error_speed == pytest.approx(fmean(seed.scores.test.error_speed or 0 for seed in seeds))
     assert row.valid_error == pytest.approx(fmean(seed.scores.valid.error for seed in seeds))
     assert row.train_error == 0
     assert row.interval.low < row.test_error < row.interval.high

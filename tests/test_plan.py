@@ -33,7 +33,7 @@ def test_plan_resolves_model_recipe_and_folder(described: spec.Description, tmp_
 def test_learner_is_a_function_of_the_seed(described: spec.Description) -> None:
     """The same weights for the same seed, whatever was drawn before; others for another."""
     planned = make_plan(described, Options(size="tiny"))
-    first, again, other = (planned.learner(seed, (8, 3, 16, 16)).network[0].weight for seed in (0, 0, 1))  # type: ignore[index]
+    first, again, other = (planned.learner(seed, (8, 3, 16, 16), 10).network[0].weight for seed in (0, 0, 1))  # type: ignore[index]
     assert (first == again).all()
     assert (first != other).any()
 
@@ -61,13 +61,14 @@ def test_missing_splits_are_built_and_no_others(tmp_path: Path, monkeypatch: pyt
         built.append((config, directory, workers))
 
     monkeypatch.setattr("dynamics_gen.generate.build_split", build_split)
-    (tmp_path / "valid").mkdir()
-    (tmp_path / "valid" / "manifest.json").write_text("{}")
+    data = tmp_path / "dynamics-mini"
+    (data / "valid").mkdir(parents=True)
+    (data / "valid" / "manifest.json").write_text("{}")
     said: list[str] = []
-    build_missing(tmp_path, Options(size="mini", workers=3), said.append)
+    build_missing(Options(size="mini", workers=3, data=tmp_path), said.append)
     assert [(config.split, config.per_class, folder, workers) for config, folder, workers in built] == [
-        ("train", 500, tmp_path / "train", 3),
-        ("test", 50, tmp_path / "test", 3),
+        ("train", 500, data / "train", 3),
+        ("test", 50, data / "test", 3),
     ]
     assert "building its 5,000 clips, in " in said[0]
     assert len(said) == 2

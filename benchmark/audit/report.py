@@ -11,7 +11,8 @@ from pathlib import Path
 from benchmark.audit.differences import Difference
 from benchmark.audit.material import Material
 from benchmark.audit.probes import Finding, Probe
-from benchmark.plots import CHANCE, CHANCE_COLOUR, TEST_COLOUR, VALID_COLOUR, figure, save
+from benchmark.plots import CHANCE_COLOUR, TEST_COLOUR, VALID_COLOUR, figure, save
+from dynamics_gen.classes import CLASSES
 from dynamics_gen.files import write_whole
 
 HEAD = ("probe", "sees", "error % (95 %)", "path %", "speed %", "clips", "must be", "")
@@ -73,7 +74,7 @@ def write_plot(path: Path, findings: Sequence[Finding]) -> None:
         bound = found.probe.least if found.probe.least is not None else found.probe.most
         if bound is not None:
             axes.plot([100 * bound] * 2, [row - 0.4, row + 0.4], color="black", lw=1)
-    axes.axvline(100 * CHANCE, color=CHANCE_COLOUR, lw=1, linestyle=":")
+    axes.axvline(100 * (1 - 1 / len(CLASSES)), color=CHANCE_COLOUR, lw=1, linestyle=":")
     axes.set_yticks(range(len(findings)), [found.probe.name for found in findings], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(0, 100)

@@ -1,0 +1,55 @@
+"""Whether bfloat16 can be trusted with a network on this machine, found out before a run is staked on it.
+
+On CPUs with AVX512-BF16, oneDNN's weight gradients of some three-dimensional convolutions are not finite: those of
+`conv3d` on clips of 8 frames of 16×16 in every step, while the loss looks well.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+LEAST_COSINE = 0.9
+"""Between the gradients in both formats; what rounding alone leaves is 0.99 and more."""
+
+
+def gradient_problem(
+    network: nn.Module, shape: tuple[int, int, int, int], classes: int, batch_size: int, device: torch.device
+) -> str:
+    """What is wrong with a network's gradients in bfloat16, if anything is: one step of noise, in both formats.
+
+    The network is left as it was, and so are torch's generators.
+
+    Args:
+        network: from clips [B, C, T, H, W] to logits [B, classes].
+        shape: (T, C, H, W) of a clip.
+        classes: how many there are.
+        batch_size: clips of the step.
+        device: where it will train.
+    """
+    frames, channels, height, width = shape
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        clips = torch.randn(batch_size, channels, frames, height, width).to(device)
+        labels = torch.arange(batch_size).to(device) % classes
+        exact, rounded = (_gradients(network, clips, labels, bfloat16) for bfloat16 in (False, True))
+    for name, gradient in rounded.items():
+        if not torch.isfinite(gradient).all():
+            return f"the gradient of {name} is not finite"
+    one, other = (torch.cat([part.flatten().double() for part in parts.values()]) for parts in (exact, rounded))
+    cosine = torch.nn.functional.cosine_similarity(one, other, dim=0).item()
+    return "" if cosine >= LEAST_COSINE else f"the gradient's cosine with that in 32 bits is {cosine:.2f}"
+
+
+def _gradients(network: nn.Module, clips: Tensor, labels: Tensor, bfloat16: bool) -> dict[str, Tensor]:
+    copied = copy.deepcopy(network).to(clips.device)
+    copied.train()
+    for module in copied.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.p = 0.0  # masks would differ
+    with torch.autocast(clips.device.type, torch.bfloat16, enabled=bfloat16):
+        logits = copied(clips)
+    nn.functional.cross_entropy(logits.float(), labels).backward()
+    return {name: weight.grad for name, weight in copied.named_parameters() if weight.grad is not None}

@@ -1,0 +1,94 @@
+"""A number format that gives wrong gradients is found out before a run is staked on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from moving_squares import MODEL, build_squares
+from torch import Tensor, nn
+
+from benchmark import bfloat16, cli, machine, plan, record, spec
+
+CPU = torch.device("cpu")
+
+
+class Spoilt(torch.autograd.Function):
+    """The identity, with a gradient that a factor spoils where autocast is on."""
+
+    @staticmethod
+    def forward(ctx, values: Tensor, factor: float) -> Tensor:
+        """Remembers whether autocast is on."""
+        ctx.factor = factor if torch.is_autocast_enabled("cpu") else 1.0
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx, *gradients: Tensor) -> tuple[Tensor, None]:
+        """Spoils it."""
+        return gradients[0] * ctx.factor, None
+
+
+class Net(nn.Module):
+    """Two layers, between them a spoilt gradient."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+        self.first, self.last = nn.Conv3d(3, 4, 3), nn.Linear(4, 10)
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Logits."""
+        features = Spoilt.apply(self.first(clips), self.factor)
+        assert isinstance(features, Tensor)
+        return self.last(self.dropout(features.mean((2, 3, 4))))
+
+
+@pytest.mark.parametrize(
+    ("factor", "problem"),
+    [(1.0, ""), (float("nan"), "the gradient of first.weight is not finite"), (-9.0, "the gradient's cosine with")],
+)
+def test_gradients_are_compared(factor: float, problem: str) -> None:
+    """What is not finite, or points elsewhere, is named; the network and torch's generator are left alone."""
+    net = Net(factor)
+    before, state = {name: weight.clone() for name, weight in net.state_dict().items()}, torch.get_rng_state()
+    found = bfloat16.gradient_problem(net, (4, 3, 8, 8), 10, 6, CPU)
+    assert found.startswith(problem)
+    assert bool(found) == bool(problem)
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, weight in net.state_dict().items():
+        assert torch.equal(weight, before[name])
+    assert all(weight.grad is None for weight in net.parameters())
+
+
+@pytest.mark.parametrize("model", ["conv3d", "convlstm", "conv3d_convlstm"])
+def test_committed_models_are_sound_at_the_size_of_the_benchmark(model: str) -> None:
+    """Where the machine would choose bfloat16, at 32 frames of 64×64."""
+    if machine.choose_precision("auto", CPU) != "bf16-mixed":
+        pytest.skip("bfloat16 is not native here")
+    loaded = spec.load(spec.find(model))
+    network = loaded.module.build(loaded.config({}), (32, 3, 64, 64), 10)
+    assert bfloat16.gradient_problem(network, (32, 3, 64, 64), 10, 8, CPU) == ""
+
+
+def test_run_falls_back_to_32_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so and records it; who asked for bfloat16 gets an error; a finished run is still finished."""
+    monkeypatch.setattr(plan.machine, "choose_precision", lambda name, device: "bf16-mixed")
+    monkeypatch.setattr(plan.bfloat16, "gradient_problem", lambda *of: "the gradient of it is not finite")
+    (tmp_path / "tiny_net.py").write_text(MODEL.replace('"precision": "32-true"', '"precision": "auto"'))
+    build_squares(tmp_path / "data")
+    words = ["run", str(tmp_path / "tiny_net.py"), "--size", "tiny", "--data", str(tmp_path / "data")]
+    words += ["--runs", str(tmp_path / "runs")]
+    done = CliRunner().invoke(cli.main, words)
+    assert done.exit_code == 0, done.output
+    assert "bf16-mixed is wrong for tiny_net here, the gradient of it is not finite: training in 32-true" in done.output
+    assert (
+        record.read(tmp_path / "runs" / "tiny_net" / "standard-tiny" / "record.json").environment.precision == "32-true"
+    )
+    done = CliRunner().invoke(cli.main, [*words, "--resume"])
+    assert "is finished: nothing to do" in done.output
+    done = CliRunner().invoke(cli.main, [*words, "--overwrite", "--precision", "bf16-mixed"])
+    assert done.exit_code == 1
+    assert "the gradient of it is not finite: use 32-true" in done.output
