@@ -17,7 +17,7 @@ def descriptions(dataset: ClipDataset) -> Iterator[dict[str, Any]]:
     columns = {plain: dataset.column(name) for name, plain in plain_names(dataset.columns).items()}
     classes, fps = dataset.manifest.classes, dataset.manifest.content.get("fps")
     for clip in range(len(dataset)):
-        said = {name: _plain(column[clip]) for name, column in columns.items()}
+        said = {name: plain_value(column[clip]) for name, column in columns.items()}
         if "label" in said:
             said["class"] = classes[said["label"]]
         yield said | {"fps": fps}
@@ -37,11 +37,12 @@ def plain_names(columns: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A value as JSON has it: arrays are lists, and what does not apply is None."""
     if isinstance(value, bytes):
         return value.decode("ascii")
     if isinstance(value, np.ndarray) and value.ndim:
-        return [_plain(part) for part in value]
+        return [plain_value(part) for part in value]
     number = value.item()
     return None if isinstance(number, float) and not np.isfinite(number) else number
 

@@ -1,0 +1,1 @@
+"""A page that shows the clips of a split: one file that needs nothing else, or served from this machine."""
