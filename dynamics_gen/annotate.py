@@ -59,7 +59,8 @@ class Annotator:
                             f"{self.split}: clip {clip}, simulated again, has another {name} than the one stored there "
                             f"(made with {_versions(stored.manifest)}): build the split anew with this installation"
                         )
-                truth = ground_truth(renderer.rigid_bodies(scene), scene.setting.camera, config.image_size)
+                bodies, camera = renderer.rigid_bodies(scene), scene.setting.camera
+                truth = ground_truth(bodies, camera, config.image_size, flow="flow" in self.kinds)
                 columns = {name: getattr(truth, name) for kind in self.kinds for name in ANNOTATION_KINDS[kind]}
                 yield AnnotatedClip(clip_id=stored.clip_ids[clip], columns=columns)
 

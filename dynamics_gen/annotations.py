@@ -80,13 +80,16 @@ class _Facets:
     high: Float64[np.ndarray, "2"]
 
 
-def ground_truth(bodies: Sequence[RigidBody], camera: Float64[np.ndarray, "time 4"], size: int) -> GroundTruth:
+def ground_truth(
+    bodies: Sequence[RigidBody], camera: Float64[np.ndarray, "time 4"], size: int, *, flow: bool = True
+) -> GroundTruth:
     """Casts the rays of a clip.
 
     Args:
         bodies: in the order of their instance numbers.
         camera: eye x, y and z, looking along -z, and half the side of the view in the plane z = 0, by frame.
         size: height and width of a frame, pixels.
+        flow: whether flow and occlusion are wanted, which take most of the time; else they are all zero.
     """
     frames = len(camera)
     stage = [[_facets(body, eye, t) for body in bodies] for t, eye in enumerate(camera)]
@@ -95,18 +98,18 @@ def ground_truth(bodies: Sequence[RigidBody], camera: Float64[np.ndarray, "time 
     shape = (frames, size, size)
     flows, hidden = {}, {}
     for step in (1, -1):
-        flow, gone = np.zeros((frames, size * size, 2)), np.zeros((frames, size * size), np.uint8)
-        for t in range(max(0, -step), frames - max(0, step)):
+        displaced, gone = np.zeros((frames, size * size, 2)), np.zeros((frames, size * size), np.uint8)
+        for t in range(max(0, -step), frames - max(0, step)) if flow else ():
             there = t + step
             moved = np.array([_moves(body, t, there) for body in bodies]) | (camera[t] != camera[there]).any()
             moved = np.append(moved, False)  # for rays that meet nothing, whose body is -1
             rows = np.flatnonzero(moved[seen[t].body])
             # What stands still is seen in the same pixel, unless something is before it there.
             gone[t] = seen[there].depth < seen[t].depth - _NEARER
-            flow[t, rows], gone[t, rows] = _follow(
+            displaced[t, rows], gone[t, rows] = _follow(
                 seen[t], rows, centres, bodies, there, camera[there], stage[there], size
             )
-        flows[step] = flow.reshape(*shape, 2).astype(np.float32)
+        flows[step] = displaced.reshape(*shape, 2).astype(np.float32)
         hidden[step] = gone.reshape(shape)
     return GroundTruth(
         mask=np.array([np.where(hits.body < 0, NOTHING, hits.body) for hits in seen], np.uint8).reshape(shape),
