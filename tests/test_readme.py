@@ -40,5 +40,5 @@ def test_every_command_of_the_readme_exists() -> None:
         words = rest.split()
         command = group.commands.get(words[0], group)
         assert command is not group or words[0].startswith("--"), rest
-        known = {flag for parameter in command.params for flag in parameter.opts}
+        known = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
         assert {word for word in words if word.startswith("--")} <= known, rest
