@@ -326,6 +326,8 @@ def config_from(content: dict[str, Any], *, shard_size: int, codec: str) -> Buil
     """
     if content.get("seed") == SECRET:
         raise ConfigError("the split is a hidden test set: only its secret seed tells how it was made")
+    if "imported" in content:
+        raise ConfigError("the split was imported from video files: nothing is known of how its clips were made")
     known = {entry.name for entry in dataclasses.fields(BuildConfig)}
     settings = {name: value for name, value in content.items() if name in known and name != "release"}
     try:

@@ -72,6 +72,13 @@ def test_every_committed_model_takes_imported_data(own: Path, tmp_path: Path, mo
     assert made.dataset.splits.train.clips == 24
 
 
+def test_audit_says_that_there_is_nothing_to_ask(own: Path) -> None:
+    """One sentence: imported clips have no trajectories."""
+    done = CliRunner().invoke(cli.main, ["audit", str(own / "squares")])
+    assert done.exit_code == 1
+    assert "has no trajectories and drawn parameters to ask: an audit needs simulated clips" in done.output
+
+
 def test_what_is_missing_or_does_not_fit_is_said(own: Path, tmp_path: Path) -> None:
     """A split that is not there, or is of other clips, before anything is trained."""
     (tmp_path / "data").mkdir()

@@ -210,6 +210,9 @@ def test_command(folder: Path, tmp_path: Path) -> None:
     for words in (["verify"], ["info"], ["preview"], ["card"]):
         done = CliRunner().invoke(main, [*words, str(tmp_path / "actions" / "valid")])
         assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(main, ["annotate", str(tmp_path / "actions" / "valid")])
+    assert done.exit_code == 1
+    assert "the split was imported from video files" in done.output
     assert "# actions" in (tmp_path / "actions" / "valid" / "README.md").read_text()
     done = CliRunner().invoke(main, ["import-video", str(folder), *map(str, flags), "--fit", "bend"])
     assert done.exit_code == 1

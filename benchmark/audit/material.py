@@ -32,6 +32,12 @@ class Material:
                     f"run `dynamics-gen --split all --out {root}` with the size that you want"
                 )
         self._sets = [dynamics_gen.open(root / split) for split in SPLITS]
+        for clips in self._sets:
+            if not {"position", "parameters/shape", "label"} <= set(clips.columns):
+                raise ShardError(
+                    f"{clips.directory} has no trajectories and drawn parameters to ask: an audit needs simulated clips "
+                    "with their labels"
+                )
         counts = [len(clips) if most is None or k else min(most, len(clips)) for k, clips in enumerate(self._sets)]
         self._starts = np.cumsum([0, *counts])
         self.train, self.held_out = np.arange(counts[0]), np.arange(counts[0], sum(counts))
