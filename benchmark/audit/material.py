@@ -35,8 +35,8 @@ class Material:
         for clips in self._sets:
             if not {"position", "parameters/shape", "label"} <= set(clips.columns):
                 raise ShardError(
-                    f"{clips.directory} has no trajectories and drawn parameters to ask: an audit needs simulated clips "
-                    "with their labels"
+                    f"{clips.directory} has no trajectories and drawn parameters to ask: an audit needs "
+                    "simulated clips with their labels"
                 )
         counts = [len(clips) if most is None or k else min(most, len(clips)) for k, clips in enumerate(self._sets)]
         self._starts = np.cumsum([0, *counts])
