@@ -1,13 +1,14 @@
 """How hard a release is: a small strided Conv3D on several training-set sizes, and what that extrapolates to.
 
-    python benchmarks/hard.py --radius 0.11 0.20 --contrast 10 60 --per-class 250 --per-class 500 --per-class 1000
+    python benchmarks/hard.py --radius 0.11 0.20 --contrast 10 60 --per-class 500 --per-class 1000
 
-Prints one line a size and the error that the power law through them gives at the full size. The clips of the largest
-size are built once; the smaller ones are its beginnings.
+Prints one line a size and the error that the power law through the last two gives at the full size, and adds the lines
+to a table. The clips of the largest size are built once; the smaller ones are its beginnings.
 """
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import tempfile
 from pathlib import Path
@@ -24,15 +25,21 @@ from dynamics_gen.config import RELEASES, BuildConfig
 from dynamics_gen.generate import build_split
 
 FULL = 50_000
+TABLE = Path("docs/hard.csv")
+COLUMNS = ("radius_low", "radius_high", "contrast_low", "contrast_high", "epochs", "seed", "train_clips", "test_clips")
+COLUMNS += ("error", "error_low", "error_high")
 
 
 @click.command()
 @click.option("--radius", type=(float, float), default=RELEASES["hard"].radius, show_default=True)
 @click.option("--contrast", type=(float, float), default=RELEASES["hard"].backdrop_contrast, show_default=True)
-@click.option("--per-class", "sizes", type=int, multiple=True, default=(250, 500, 1000), show_default=True)
+@click.option("--per-class", "sizes", type=int, multiple=True, default=(500, 1000), show_default=True)
 @click.option("--test-per-class", default=100, show_default=True)
 @click.option("--epochs", default=8, show_default=True)
 @click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--table", type=click.Path(path_type=Path), default=TABLE, show_default=True, help="CSV that lines go to."
+)
 def main(
     radius: tuple[float, float],
     contrast: tuple[float, float],
@@ -40,10 +47,12 @@ def main(
     test_per_class: int,
     epochs: int,
     seed: int,
+    table: Path,
 ) -> None:
     """Builds, trains and tests."""
     release = dataclasses.replace(RELEASES["hard"], radius=radius, backdrop_contrast=contrast)
     click.echo(f"radius {radius[0]:g}–{radius[1]:g}, contrast {contrast[0]:g}–{contrast[1]:g}, {epochs} epochs")
+    lines = [] if table.exists() else [COLUMNS]
     with tempfile.TemporaryDirectory() as folder:
         splits = {}
         for split, count in (("train", max(sizes)), ("test", test_per_class)):
@@ -63,8 +72,12 @@ def main(
                 f"{len(some):>7,} clips: {100 * errors[-1]:5.1f} % test error "
                 f"({100 * interval.low:.1f}–{100 * interval.high:.1f})"
             )
+            ends = (round(share, 4) for share in (wrong.mean(), interval.low, interval.high))
+            lines.append((*radius, *contrast, epochs, seed, len(some), len(wrong), *ends))
+    with table.open("a", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(lines)
     if len(sizes) > 1:
-        slope, level = np.polyfit(np.log(np.array(sizes) * len(CLASSES)), np.log(errors), 1)
+        slope, level = np.polyfit(np.log(np.array(sizes[-2:]) * len(CLASSES)), np.log(errors[-2:]), 1)
         click.echo(f"{FULL:>7,} clips: {100 * np.exp(level + slope * np.log(FULL)):5.1f} % by the power law")
 
 
