@@ -174,3 +174,65 @@ class ConvLSTM(nn.Module):
             state = self.cell.step(step, state)
             outputs.append(state[0])
         return torch.stack(outputs, dim=2)
+
+
+class FrameNet(nn.Module):
+    """A CNN on every frame by itself: `ConvBlock`s down to one position, then one linear layer.
+
+    Args:
+        shape: of a frame (C, H, W).
+        classes: logits of each frame.
+        width: channels of the first convolution; the others have 2, 4, 4, 8, 8 times as many.
+        dropout: before the linear layer.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], classes: int, *, width: int, dropout: float) -> None:
+        super().__init__()
+        channels, height, rest = shape
+        blocks = []
+        for multiple in schedule((1, 2, 4, 4, 8, 8), halvings(height, rest)):
+            blocks.append(ConvBlock(channels, multiple * width))
+            channels = multiple * width
+        self.blocks = nn.Sequential(*blocks)
+        self.dropout = nn.Dropout(dropout)
+        self.readout = nn.Linear(channels, classes)
+
+    def forward(self, clips: Float[Tensor, "batch channels time height width"]) -> Float[Tensor, "batch time classes"]:
+        """Logits of every frame."""
+        return self.readout(self.dropout(self.blocks(clips).flatten(2).transpose(1, 2)))
+
+
+def offsets(kappa: int) -> list[tuple[int, int]]:
+    """The displacements (rows, columns) of a κ×κ window, row by row, from (-κ//2, -κ//2).
+
+    Raises:
+        ConfigError: κ is even: the window has no middle.
+    """
+    if kappa < 1 or kappa % 2 == 0:
+        raise ConfigError(f"got kappa {kappa}, expected an odd number")
+    reach = range(-(kappa // 2), kappa // 2 + 1)
+    return [(rows, columns) for rows in reach for columns in reach]
+
+
+def displaced(maps: Float[Tensor, "... height width"], rows: int, columns: int) -> Float[Tensor, "... height width"]:
+    """What stands `rows` below and `columns` to the right of each place; zero beyond the border."""
+    height, width = maps.shape[-2:]
+    rows, columns = max(-height, min(height, rows)), max(-width, min(width, columns))
+    padded = nn.functional.pad(maps, (max(0, -columns), max(0, columns), max(0, -rows), max(0, rows)))
+    top, left = max(0, rows), max(0, columns)
+    return padded[..., top : top + height, left : left + width]
+
+
+INDEXINGS = ("displaced", "printed")
+"""How equation 6.5 and the relation network of Mastropietro 2017 read two frames: the earlier one in place and the
+later one displaced, as meant; or both displaced, as printed, which measures no displacement."""
+
+
+def require_indexing(indexing: str) -> None:
+    """Refuses other names.
+
+    Raises:
+        ConfigError: it is none of `INDEXINGS`.
+    """
+    if indexing not in INDEXINGS:
+        raise ConfigError(f"got indexing {indexing!r}, expected {' or '.join(INDEXINGS)}")

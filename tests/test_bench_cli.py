@@ -203,7 +203,7 @@ def test_all_is_every_model(squares: Path, tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("conv3",), 2, "unknown model 'conv3': expected one of conv3d, "),
+        (("conv3",), 2, "unknown model 'conv3': expected one of c3d, "),
         (("MODEL", "--size", "huge"), 2, "unknown size 'huge': expected one of full, mini, tiny"),
         (("MODEL", "--release", "soft"), 2, "unknown release 'soft': expected one of standard"),
         (("MODEL", "--device", "tpu"), 2, "unknown device 'tpu': expected one of auto, cpu, cuda"),
