@@ -86,15 +86,15 @@ class SoftTracks(nn.Module):
         _, channels, _, _ = shape
         width, half = config.width, max(1, config.width // 2)
         self.pixels = nn.Sequential(
-            nn.Conv2d(2 * channels, half, 5, 2, 2, bias=False),
-            nn.BatchNorm2d(half),
-            nn.ReLU(),
-            nn.Conv2d(half, width, 3, 2, 1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-            nn.Conv2d(width, width, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
+            nn.Conv3d(channels, half, (1, 5, 5), (1, 2, 2), (0, 2, 2), bias=False),
+            nn.BatchNorm3d(half),
+            nn.ReLU(inplace=True),
+            nn.Conv3d(half, width, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False),
+            nn.BatchNorm3d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv3d(width, width, (1, 3, 3), 1, (0, 1, 1), bias=False),
+            nn.BatchNorm3d(width),
+            nn.ReLU(inplace=True),
         )
         self.points = Points(width, config.points)
         numbers = config.points * (11 + 4)  # what a point is, and how its place changes, once and twice
@@ -107,9 +107,8 @@ class SoftTracks(nn.Module):
     def forward(self, clips: Float[Tensor, "batch channels time height width"]) -> Float[Tensor, "batch classes"]:
         """Logits of standardised clips."""
         batch, _, frames = clips.shape[:3]
-        moving = clips - clips.mean(2, keepdim=True)
-        images = torch.cat([moving, moving.abs()], dim=1).transpose(1, 2).flatten(0, 1)  # [B · T, 2 C, H, W]
-        points = self.points(self.pixels(images)).unflatten(0, (batch, frames))  # [B, T, P, 11]
+        maps = self.pixels(clips - clips.mean(2, keepdim=True))
+        points = self.points(maps.transpose(1, 2).flatten(0, 1)).unflatten(0, (batch, frames))  # [B, T, P, 11]
         tracks = points.permute(0, 2, 3, 1)  # [B, P, 11, T]
         places = tracks[:, :, :2]
         tracks = torch.cat([places - places.mean(-1, keepdim=True), tracks[:, :, 2:]], dim=2)
