@@ -10,9 +10,12 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.resource_tracker import ensure_running
+from types import FrameType
 from typing import Any, TypeVar
 
 from dynamics_gen.errors import BuildError, ConfigError, DynamicsError
@@ -23,6 +26,7 @@ Task = Callable[[Item, Callable[[int], None]], Result]
 """Makes one item, reporting units of progress; picklable by name."""
 
 _STOP_S = 5.0
+_WAKE_S = 0.2
 _ONE_THREAD: dict[str, str] = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -58,12 +62,14 @@ def run_tasks(
         raise ConfigError(f"workers is {workers}: expected 1 or more")
     waiting = list(reversed(items))
     crew: dict[Connection, _Worker] = {}
+    interrupts = _Interrupts()
     try:
         for _ in range(min(workers, len(items))):
             worker = _Worker(task)
             crew[worker.connection] = worker
         while crew:
-            for connection in wait(list(crew)):
+            interrupts.check()
+            for connection in wait(list(crew), timeout=_WAKE_S):
                 assert isinstance(connection, Connection)
                 worker = crew[connection]
                 kind, value = worker.receive(name)
@@ -76,11 +82,42 @@ def run_tasks(
                     crew.pop(connection).dismiss()
                 if kind == "done":
                     yield value
+        interrupts.check()
     finally:
+        interrupts.leave()
         for worker in crew.values():
             worker.process.terminate()
         for worker in crew.values():
             worker.dismiss()
+
+
+class _Interrupts:
+    """Holds Ctrl-C back until it can be raised where nothing is half done; a second one is raised at once.
+
+    Raised wherever the program happens to be, it may hit the freeing of an object, where Python prints and drops it.
+    """
+
+    def __init__(self) -> None:
+        self._seen = False
+        self._before: Any = None
+        in_main = threading.current_thread() is threading.main_thread()
+        if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._before = signal.signal(signal.SIGINT, self._note)
+
+    def check(self) -> None:
+        """Raises what was held back."""
+        if self._seen:
+            raise KeyboardInterrupt
+
+    def leave(self) -> None:
+        """Gives Python's own handler its place again."""
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._seen:
+            raise KeyboardInterrupt
+        self._seen = True
 
 
 class _Worker:
@@ -174,6 +211,7 @@ def _single_threaded() -> Iterator[None]:
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:
     """Started here, a process never sees Ctrl-C, which is the parent's to handle; the parent sees it afterwards."""
+    ensure_running()  # the first process to be started would start the tracker, which lets interrupts through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -97,3 +97,25 @@ def _children() -> list[str]:
     import multiprocessing
 
     return [child.name for child in multiprocessing.active_children()]
+
+
+class InterruptedWhenFreed:
+    """An object in whose destructor Ctrl-C arrives."""
+
+    def __del__(self) -> None:
+        """Python can only print what is raised here."""
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_interrupt_that_is_lost_in_a_destructor_still_stops_the_run() -> None:
+    """It is raised with the next message of a worker; afterwards Ctrl-C is Python's again."""
+    before = signal.getsignal(signal.SIGINT)
+    results = run_tasks(square, range(50), workers=2, progress=lambda units: None)
+    next(results)
+    freed = InterruptedWhenFreed()
+    del freed
+    with pytest.raises(KeyboardInterrupt):
+        list(results)
+    assert signal.getsignal(signal.SIGINT) is before
