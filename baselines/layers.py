@@ -236,3 +236,29 @@ def require_indexing(indexing: str) -> None:
     """
     if indexing not in INDEXINGS:
         raise ConfigError(f"got indexing {indexing!r}, expected {' or '.join(INDEXINGS)}")
+
+
+def pair_encoder(
+    shape: tuple[int, int, int, int], width: int, early: int
+) -> tuple[nn.Sequential, tuple[int, int, int]]:
+    """The frame-wise convolutions before a layer that compares neighbour frames, and the (C, H, W) of what they give.
+
+    Args:
+        shape: of the clips (T, C, H, W).
+        width: channels of the first convolution; the others have twice as many.
+        early: how many convolutions, each of stride 2.
+
+    Raises:
+        ConfigError: there is no pair of frames, or nothing would be left of them to compare.
+    """
+    frames, channels, rows, columns = shape
+    if frames < 2 or early >= halvings(rows, columns):
+        raise ConfigError(
+            f"got {frames} frames of {rows}×{columns} pixels with early={early}, expected two or more frames and early "
+            f"below {halvings(rows, columns)}"
+        )
+    blocks = []
+    for multiple in schedule((1, 2), early):
+        blocks.append(ConvBlock(channels, multiple * width))
+        channels, rows, columns = multiple * width, -(-rows // 2), -(-columns // 2)
+    return nn.Sequential(*blocks), (channels, rows, columns)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from baselines.classifiers import conv3d
-from baselines.layers import ConvBlock, displaced, halvings, offsets, require_indexing, schedule
+from baselines.layers import displaced, offsets, pair_encoder, require_indexing
 from dynamics_gen.errors import ConfigError
 
 TASK = "classification"
@@ -87,19 +87,9 @@ class CrossCorrelation(nn.Module):
     def __init__(self, config: Config, shape: tuple[int, int, int, int], classes: int) -> None:
         super().__init__()
         self.config = config
-        frames, channels, height, width = shape
-        if frames < 2 or config.early >= halvings(height, width):
-            raise ConfigError(
-                f"got {frames} frames of {height}×{width} pixels with early={config.early}, expected two or more "
-                f"frames and early below {halvings(height, width)}"
-            )
-        blocks = []
-        for multiple in schedule((1, 2, 2), config.early):
-            blocks.append(ConvBlock(channels, multiple * config.width))
-            channels, height, width = multiple * config.width, -(-height // 2), -(-width // 2)
-        self.encoder = nn.Sequential(*blocks)
+        self.encoder, (_, height, width) = pair_encoder(shape, config.width, config.early)
         inner = conv3d.Config(width=config.width, dropout=config.dropout)
-        self.head = conv3d.build(inner, (frames - 1, config.kappa**2, height, width), classes)
+        self.head = conv3d.build(inner, (shape[0] - 1, config.kappa**2, height, width), classes)
 
     def forward(self, clips: Float[Tensor, "batch channels time height width"]) -> Float[Tensor, "batch classes"]:
         """Logits of standardised clips."""
