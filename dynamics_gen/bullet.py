@@ -19,7 +19,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from dynamics_gen.shapes import SQUARE, Mesh
+from dynamics_gen.shapes import Mesh
 
 
 @contextlib.contextmanager
@@ -163,7 +163,6 @@ class Studio:
     """
 
     AMBIENT, DIFFUSE = 0.55, 0.5
-    _AWAY = (0.0, 0.0, 1e3)  # behind the eye
 
     def __init__(self, distance: float) -> None:
         if not pybullet.isNumpyEnabled():
@@ -188,9 +187,6 @@ class Studio:
         self._end = weakref.finalize(self, pybullet.disconnect, self._client)
         # Textures travel through one file, which Bullet would otherwise read once and remember.
         pybullet.setPhysicsEngineParameter(enableFileCaching=0, physicsClientId=self._client)
-        self._chart = self.add(SQUARE)
-        self.paint(self._chart, np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(16, 16, 3))
-        self.place(self._chart, self._AWAY, (0.0, 0.0, 0.0, 1.0))
 
     def light(self, direction: Float64[np.ndarray, "3"]) -> None:
         """Sets the unit vector towards the light."""
@@ -216,17 +212,6 @@ class Studio:
         _write_tga(self._texture_file, texture)
         image = pybullet.loadTexture(self._texture_path, physicsClientId=client)
         pybullet.changeVisualShape(body, -1, textureUniqueId=image, physicsClientId=client)
-
-    def lit(self, texture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
-        """What a texture on a plane that squarely faces the eye looks like where each texel falls on one pixel.
-
-        The light is the same all over such a plane, so a chart of the 256 grey levels tells what becomes of each: one
-        small picture instead of a mesh, a texture and a picture of every pixel.
-        """
-        self.place(self._chart, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
-        levels = self.picture(16, 0, 0, 16, 16)[0][..., 0].ravel()
-        self.place(self._chart, self._AWAY, (0.0, 0.0, 0.0, 1.0))
-        return levels[texture]
 
     def remove(self, body: int) -> None:
         """Takes a mesh out of the scene."""
