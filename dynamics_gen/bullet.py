@@ -44,6 +44,7 @@ GRAVITY = 10.0
 
 _BEAD_RADIUS = 0.05
 _LANE = 0.25
+_SPECK = [[0.0, 0.0, 0.0], [1e-3, 0.0, 0.0], [0.0, 1e-3, 0.0]]
 _STOP, _BEAD, _FREE = 1, 2, 4  # collision groups: beads meet the stop alone, free bodies nothing
 
 
@@ -112,10 +113,14 @@ class Rails:
         pybullet.setGravity(-GRAVITY if falling else 0.0, 0, 0, client)
         sphere = pybullet.createCollisionShape(pybullet.GEOM_SPHERE, radius=_BEAD_RADIUS, physicsClientId=client)
         plane = pybullet.createCollisionShape(pybullet.GEOM_PLANE, planeNormal=[1, 0, 0], physicsClientId=client)
-        stop = pybullet.createMultiBody(0, plane, basePosition=[-_BEAD_RADIUS, 0, 0], physicsClientId=client)
+        # A body without looks of its own would get a sphere's mesh, which takes longer than the body.
+        unseen = pybullet.createVisualShape(
+            pybullet.GEOM_MESH, vertices=_SPECK, indices=[0, 1, 2], physicsClientId=client
+        )
+        stop = pybullet.createMultiBody(0, plane, unseen, basePosition=[-_BEAD_RADIUS, 0, 0], physicsClientId=client)
         pybullet.changeDynamics(stop, -1, restitution=1, lateralFriction=0, physicsClientId=client)
         pybullet.setCollisionFilterGroupMask(stop, -1, _STOP, _BEAD, client)
-        ids = [self._add(body, lane, sphere) for lane, body in enumerate(bodies)]
+        ids = [self._add(body, lane, sphere, unseen) for lane, body in enumerate(bodies)]
         position, velocity = np.empty((n, frames)), np.empty((n, frames))
         orientation, angular = np.empty((n, frames, 4)), np.empty((n, frames, 3))
         for frame in range(frames):
@@ -127,11 +132,12 @@ class Rails:
                 (velocity[k, frame], _, _), angular[k, frame] = pybullet.getBaseVelocity(body, client)
         return States(position, velocity, orientation, angular)
 
-    def _add(self, body: Body, lane: int, sphere: int) -> int:
+    def _add(self, body: Body, lane: int, sphere: int, unseen: int) -> int:
         client = self._client
         made = pybullet.createMultiBody(
             1.0,
             sphere,
+            unseen,
             basePosition=[body.position, lane * _LANE, 0],
             baseOrientation=list(body.orientation),
             useMaximalCoordinates=True,  # a plain rigid body
