@@ -142,7 +142,6 @@ def _tables(mesh: Mesh) -> tuple[np.ndarray, ...]:
     )
 
 
-
 @njit(cache=True, error_model="numpy")
 def _product(a, b, out):
     """`a @ b` of 4×4 matrices, each sum from its last term to its first."""
@@ -243,12 +242,12 @@ def _draw(
     colors,
     depths,
 ):
-    """Draws one body into the samples of the view, rows from the bottom up.
+    """Draws one body, all of it before the eye, into the samples of the view, rows from the bottom up.
 
     Args:
         vertices: float32 [V, 3].
         normals: float32 [V, 3], scaled to length one before they are used, if they are `unsettled`.
-        uvs: float32 [V, 2].
+        uvs: float32 [V, 2], none below 0.
         triangles: int64 [N, 3].
         scratch: float32 [V, 12]: clip coordinates, world coordinates, turned normals, places in the view.
         texture: uint8 [h, w, 3].
@@ -349,12 +348,11 @@ def _draw(
                 diffuse = DIFFUSE * (lit if lit > _ZERO else _ZERO)
                 u = (uvs[c, 0] * bar_c + uvs[b, 0] * bar_b) + uvs[a, 0] * bar_a
                 t = (uvs[c, 1] * bar_c + uvs[b, 1] * bar_b) + uvs[a, 1] * bar_a
-                column = int((u - np.float32(math.trunc(u))) * np.float32(columns))
-                row = int((t - np.float32(math.trunc(t))) * np.float32(rows))
-                inside = 0 <= column < columns and 0 <= row < rows
+                column = min(max(int((u - np.float32(math.trunc(u))) * np.float32(columns)), 0), columns - 1)
+                row = min(max(int((t - np.float32(math.trunc(t))) * np.float32(rows)), 0), rows - 1)
                 depths[py, px] = depth
                 for k in range(3):
-                    texel = np.float32(texture[rows - 1 - row, column, k]) if inside else np.float32(128)
+                    texel = np.float32(texture[rows - 1 - row, column, k])
                     colors[py, px, k] = np.uint8(min(int(AMBIENT * texel + diffuse * texel), 255))
     return changed
 

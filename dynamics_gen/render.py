@@ -1,7 +1,7 @@
 """Clips from indices: draw, simulate, render.
 
-`raster` renders: of plain scenes the object alone, over a backdrop that is lit once a clip; of those in which the camera
-or more than the object moves or stands about, everything. TinyRenderer's own pictures are the reference
+`raster` renders: of plain scenes the object alone, over a backdrop that is lit once a clip; of those in which the
+camera or more than the object moves or stands about, everything. TinyRenderer's own pictures are the reference
 (`Renderer.plain_video`): they are the same, byte for byte.
 """
 

@@ -99,6 +99,7 @@ def compress_piece(header: ShardHeader, start: int, stop: int, clips: Iterable[S
         ShardError: what was decoded is not what was compressed.
     """
     codec, expected = header.codec, stop - start
+    _register_codec(codec)
     hashes: list[bytes] = []
     small: list[dict[str, object]] = []
     large: dict[str, Column] = {}
@@ -111,7 +112,7 @@ def compress_piece(header: ShardHeader, start: int, stop: int, clips: Iterable[S
             large = {name: Column(dtype=array.dtype.str, shape=array.shape) for name, array in arrays.items()}
             chunks = {name: [] for name in large}
         for name, array in arrays.items():
-            chunks[name].append(_encoded(array, codec, shuffled=name not in BYTES))
+            chunks[name].append(_encoded(array, codec, len(hashes), shuffled=name not in BYTES))
         hashes.append(_hash(arrays.values()))
         small.append(clip.small())
         if len(hashes) % CLIPS_A_REPORT == 0 or len(hashes) == expected:
@@ -227,13 +228,13 @@ def _read_back(path: Path, header: ShardHeader, digests: np.ndarray, image: memo
         raise ShardError(f"{path} read back other bytes than were written to it: the disk may be faulty")
 
 
-def _encoded(values: np.ndarray, codec: str, *, shuffled: bool) -> bytes:
-    """A chunk, decoded again to see that it holds the values."""
+def _encoded(values: np.ndarray, codec: str, clip: int, *, shuffled: bool) -> bytes:
+    """A chunk of a clip, decoded again to see that it holds the values."""
     chunk = encode_chunk(values, codec, shuffled=shuffled)
     decoded = np.empty_like(values)
     decode_stored(chunk, codec, decoded, shuffled=shuffled)
     if decoded.tobytes() != values.tobytes():
-        raise ShardError("a clip decodes to another than was compressed: the memory may be faulty")
+        raise ShardError(f"clip {clip} of a piece decodes to another than was compressed: the memory may be faulty")
     return chunk
 
 
