@@ -131,7 +131,7 @@ def lit(
     return colors[::-1, :, 0].ravel()[texture]
 
 
-def _tables(mesh: Mesh) -> tuple[np.ndarray, ...]:
+def _tables(mesh: Mesh) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """A mesh as the kernels take it; the normals are theirs to change."""
     return (
         mesh.vertices.astype(np.float32),
