@@ -41,7 +41,7 @@ def test_loss_is_cross_entropy_with_a_smoothed_target(smoothing: float) -> None:
         target[range(6), clips.labels] += 1 - smoothing
         expected = -(target * logp).sum(1).mean()
         wrong = (logp.argmax(1) != clips.labels).float().mean()
-    found = one.training_step(clips)
+    found = one.training_step(clips, 0.0)
     torch.testing.assert_close(found["loss"], expected)
     torch.testing.assert_close(found["error"], wrong)
 
@@ -57,7 +57,7 @@ def test_first_step_of_adamw_has_its_closed_form() -> None:
     """Each weight moves by the learning rate against its gradient's sign, after decaying by rate × decay."""
     one = learner(learning_rate=0.01, weight_decay=0.5)
     before = one.network[2].weight.detach().clone()  # type: ignore[index]
-    one.training_step(batch())
+    one.training_step(batch(), 0.0)
     weight = one.network[2].weight  # type: ignore[index]
     expected = before * (1 - 0.01 * 0.5) - 0.01 * weight.grad.sign()
     torch.testing.assert_close(weight.detach(), expected, rtol=0, atol=1e-5)
@@ -68,7 +68,7 @@ def test_gradient_is_clipped_to_the_norm_asked_for() -> None:
 
     def norm(clip: float) -> float:
         one = learner(gradient_clip=clip)
-        one.training_step(batch())
+        one.training_step(batch(), 0.0)
         return (
             torch.stack([weight.grad.norm() for weight in one.network.parameters() if weight.grad is not None])
             .norm()
@@ -84,7 +84,7 @@ def test_gradient_is_clipped_to_the_norm_asked_for() -> None:
 def test_predictions_are_softmax_in_order_and_change_nothing() -> None:
     """Batch by batch, in eval mode; running statistics and generators stay as they were."""
     one = learner()
-    one.training_step(batch())
+    one.training_step(batch(), 0.0)
     state = {key: value.clone() for key, value in one.network.state_dict().items()}
     random = torch.get_rng_state()
 

@@ -45,7 +45,7 @@ class Scripted(Learner):
         """One each."""
         return {"adam": self.adam, "sgd": self.sgd}
 
-    def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
+    def training_step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """Counts, and marks the weights with the step."""
         self.steps += 1
         if self.steps == self.interrupt_at:
