@@ -103,7 +103,7 @@ class PeepholeLSTM(nn.Module):
     def forward(
         self, inputs: Float[Tensor, "batch time inputs"], state: State | None = None
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        """The top layer's hidden values after each step, and the state after the last; it starts from zero or `state`."""
+        """The top layer's hidden values after each step, and the state after the last; from zero if none is given."""
         zero = inputs.new_zeros(len(inputs), self.hidden, dtype=at_least_single(inputs.dtype))
         after = []
         for layer, (hidden, memory) in zip(self.layers, state or [(zero, zero)] * len(self.layers), strict=True):

@@ -83,8 +83,8 @@ def score(given: Answers, dataset: ClipDataset, size: str, where: str) -> HumanR
     for i, one in enumerate(given.answers):
         if one.clip_id not in labels:
             raise RecordError(
-                f"{where}: answers[{i}].clip_id is {one.clip_id}: expected one of the {len(labels)} clips on the page of "
-                f"seed {given.seed}"
+                f"{where}: answers[{i}].clip_id is {one.clip_id}: expected one of the {len(labels)} clips on the "
+                f"page of seed {given.seed}"
             )
         if one.answer not in codes:
             raise RecordError(f"{where}: answers[{i}].answer is {one.answer}: expected one of {', '.join(codes)}")

@@ -88,9 +88,7 @@ def human(
     help="Folder for results, at human/RELEASE-SIZE/human.json.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result there.")
-def score(
-    file: Path, size: str, release: str, data: Path, on: Path | None, runs: Path, overwrite: bool
-) -> None:
+def score(file: Path, size: str, release: str, data: Path, on: Path | None, runs: Path, overwrite: bool) -> None:
     """Scores the answers in FILE, which a page of `bench human` gave, and keeps them for `bench table --runs`.
 
     \b
