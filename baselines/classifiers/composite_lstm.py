@@ -41,10 +41,10 @@ class Config:
     """
 
     side: int = 32
-    hidden: int = 512
+    hidden: int = 256
     layers: int = 1
     conditional: bool = True
-    unsupervised: float = 0.5
+    unsupervised: float = 0.3
     encoder: str = "tuned"
 
     def __post_init__(self) -> None:
