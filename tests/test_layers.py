@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "leaderboard": {"dynamics_gen", "benchmark", "leaderboard"},
 }
 
-RESULTS = {f"benchmark.{name}" for name in ("errors", "predictions", "record", "schema", "statistics")}
+RESULTS = {f"benchmark.{name}" for name in ("errors", "human.result", "predictions", "record", "schema", "statistics")}
 """What the board knows of the benchmark: results and how sure they are, nothing that trains."""
 
 
