@@ -27,7 +27,7 @@ from dynamics_gen.generate import build_split
 FULL = 50_000
 TABLE = Path("docs/hard.csv")
 HARD = RELEASES["hard"]
-RANGES = ("radius", "backdrop_contrast", "extent", "sine_amplitude")
+RANGES = ("radius", "backdrop_contrast", "extent", "sine_amplitude", "initial_speed")
 COLUMNS = tuple(f"{name}_{end}" for name in RANGES for end in ("low", "high"))
 COLUMNS += ("precision", "epochs", "seed", "train_clips", "test_clips", "error", "error_low", "error_high")
 Range = tuple[float, float]
@@ -38,6 +38,7 @@ Range = tuple[float, float]
 @click.option("--contrast", type=(float, float), default=HARD.backdrop_contrast, show_default=True)
 @click.option("--extent", type=(float, float), default=HARD.extent, show_default=True)
 @click.option("--amplitude", type=(float, float), default=HARD.sine_amplitude, show_default=True)
+@click.option("--initial-speed", type=(float, float), default=HARD.initial_speed, show_default=True)
 @click.option("--per-class", "sizes", type=int, multiple=True, default=(500, 1000), show_default=True)
 @click.option("--test-per-class", default=100, show_default=True)
 @click.option("--epochs", default=8, show_default=True)
@@ -51,6 +52,7 @@ def main(
     contrast: Range,
     extent: Range,
     amplitude: Range,
+    initial_speed: Range,
     sizes: tuple[int, ...],
     test_per_class: int,
     epochs: int,
@@ -59,7 +61,7 @@ def main(
     table: Path,
 ) -> None:
     """Builds, trains and tests."""
-    values = dict(zip(RANGES, (radius, contrast, extent, amplitude), strict=True))
+    values = dict(zip(RANGES, (radius, contrast, extent, amplitude, initial_speed), strict=True))
     release = dataclasses.replace(HARD, **values)
     click.echo(", ".join(f"{name} {low:g}–{high:g}" for name, (low, high) in values.items()) + f", {epochs} epochs")
     lines = [] if table.exists() else [COLUMNS]
