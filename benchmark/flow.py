@@ -89,7 +89,10 @@ def flow_path(split: ClipDataset, kind: str) -> Path:
 
 
 def farneback(video: UInt8[np.ndarray, "time height width 3"]) -> Float32[np.ndarray, "steps height width 2"]:
-    """Estimates a clip's flow from its grey frames (Farnebäck 2003); (right, down) in pixels, near zero in still places.
+    """Estimates a clip's flow from its grey frames (Farnebäck 2003), (right, down) in pixels.
+
+    It is zero where nothing changes within a window: there OpenCV gives what leaks in from elsewhere, and, at the
+    right and the lower border, up to a quarter of a pixel between two equal frames.
 
     Raises:
         ConfigError: OpenCV is not installed.
@@ -101,13 +104,12 @@ def farneback(video: UInt8[np.ndarray, "time height width 3"]) -> Float32[np.nda
             "flow_farneback needs OpenCV, which is not installed: run `pip install 'dynamics-benchmark[bench]'`"
         ) from None
     cv2.setNumThreads(1)
-    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in video]
-    return np.stack(
-        [
-            cv2.calcOpticalFlowFarneback(one, other, None, **FARNEBACK)  # type: ignore[call-overload]  # None: make one
-            for one, other in itertools.pairwise(grey)
-        ]
-    )
+    window = np.ones((FARNEBACK["winsize"], FARNEBACK["winsize"]), np.uint8)
+    flows = []
+    for one, other in itertools.pairwise([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in video]):
+        flow = cv2.calcOpticalFlowFarneback(one, other, None, **FARNEBACK)  # type: ignore[call-overload]
+        flows.append(flow * (cv2.dilate(cv2.absdiff(one, other), window) > 0)[..., None])
+    return np.stack(flows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,9 @@ def _make(
                 np.lib.format.write_array_header_1_0(file, header)
                 offset = file.tell()
                 file.truncate(offset + 2 * int(np.prod(shape)))
-            tasks = [range(start, min(start + CLIPS_A_TASK, len(split))) for start in range(0, len(split), CLIPS_A_TASK)]
+            tasks = [
+                range(start, min(start + CLIPS_A_TASK, len(split))) for start in range(0, len(split), CLIPS_A_TASK)
+            ]
             maker = _Maker(split.directory, kind, temporary, offset)
             for _ in run_tasks(maker, tasks, workers=workers, progress=meter.advance):
                 pass

@@ -1,9 +1,9 @@
 """The forms in which a model may ask for its clips, made on the device from uint8 frames or float16 flow.
 
-Clips arrive as uint8 [B, T, H, W, 3] and leave as float32 [B, 3, T', H, W] whose memory stays [B, T', H, W, 3] (flow:
-as float16 [B, T - 1, H, W, 2], and so on): what PyTorch calls channels_last_3d, so that nothing is ever transposed. They come in parts: one clip each on a processor,
-in whose cache it then stays from the first pass to the last; the whole batch on a GPU. Arithmetic goes over rows of
-W × 3 values: with the axis of three channels innermost, it is six times as slow.
+Clips arrive as uint8 [B, T, H, W, 3] and leave as float32 [B, 3, T', H, W] whose memory stays [B, T', H, W, 3]: what
+PyTorch calls channels_last_3d, so that nothing is ever transposed; flow, [B, T - 1, H, W, 2], likewise. They come in
+parts: one clip each on a processor, in whose cache it then stays from the first pass to the last; the whole batch on a
+GPU. Arithmetic goes over rows of W × 3 values: with the axis of three channels innermost, it is six times as slow.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ GROUPS = ("classifiers", "generators")
 FRAME_INPUTS = ("rgb", "pixels", "centred", "difference")
 FLOW_INPUTS = ("flow_farneback", "flow_exact")
 INPUTS = (*FRAME_INPUTS, *FLOW_INPUTS, *(f"rgb+{flow}" for flow in FLOW_INPUTS))
-"""Forms in which a model may ask for its clips; `benchmark.inputs` makes them, from frames and from `benchmark.flow`."""
+"""Forms in which a model may ask for its clips; `benchmark.inputs` makes them, of frames and of `benchmark.flow`."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 

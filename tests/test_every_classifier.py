@@ -90,7 +90,9 @@ def test_the_global_generator_alone_decides_its_weights(module):
 
     def weights(seed):
         torch.manual_seed(seed)
-        return torch.cat([p.detach().flatten() for p in module.build(module.Config(), shape_for(module), 10).parameters()])
+        return torch.cat(
+            [p.detach().flatten() for p in module.build(module.Config(), shape_for(module), 10).parameters()]
+        )
 
     assert torch.equal(weights(0), weights(0))
     assert not torch.equal(weights(0), weights(1))

@@ -3,8 +3,8 @@
 Source: Zhu, Hu, Sun, Cao, Qiao 2016, CVPR, "A Key Volume Mining Deep Framework for Action Recognition": a clip is a bag
 of volumes, most of which say nothing; each class is judged, and learnt, by its key volume.
 Deviations: an approximation. Volumes are sampled, without the proposal network of the original; the key volume is the
-plain maximum, without its stochastic out; a Conv3D of our own on volumes of `frames` frames, cut by `side` of height and
-width, from colour frames alone. In evaluation volumes are spread evenly over time, in the middle of the frame.
+plain maximum, without its stochastic out; a Conv3D of our own sees `frames` frames and `side` of height and width, of
+colour frames alone. In evaluation volumes are spread evenly over time, in the middle of the frame.
 """
 
 from dataclasses import dataclass
