@@ -1,7 +1,7 @@
 """Two streams and LSTM: a CNN on every flow field (and frame), an LSTM over them, softmaxes weighted towards the end.
 
 Source: Ng, Hausknecht, Vijayanarasimhan, Vinyals, Monga, Toderici 2015, arXiv 1503.08909: a stream of frames and one of
-flow, each with its CNN and LSTM; the softmaxes of all time steps are averaged, weighted by a ramp that rises to the end,
+flow, each with its CNN and LSTM; the softmaxes of all time steps are averaged, weighted by a ramp up to the end,
 and the streams' results are averaged.
 Deviations: one layer of LSTM instead of five of 512 units; CNNs of our own, trained together with the LSTMs from
 scratch; the loss is that of the average. Flow alone unless the input has frames: `--input rgb+flow_farneback`.
