@@ -7,19 +7,17 @@ of 0.5 MB a clip at 64×64, written whole or not at all, and named by what it wa
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float16, Float32, UInt8
+from jaxtyping import Float16
 
 from benchmark.data import ClipDataset
+from benchmark.flow_maker import FARNEBACK, FlowMaker, farneback
 from benchmark.plan import duration
 from benchmark.spec import FLOW_INPUTS
-from dynamics_gen import dataset
 from dynamics_gen.config import config_from
 from dynamics_gen.console import Meter
 from dynamics_gen.errors import ConfigError, ShardError
@@ -27,17 +25,6 @@ from dynamics_gen.files import remove_temporaries, replacing
 from dynamics_gen.layout import ANNOTATIONS_FOLDER
 from dynamics_gen.lock import locked
 from dynamics_gen.pool import available_cores, run_tasks
-
-FARNEBACK = {
-    "pyr_scale": 0.5,
-    "levels": 3,
-    "winsize": 9,
-    "iterations": 3,
-    "poly_n": 5,
-    "poly_sigma": 1.1,
-    "flags": 0,
-}
-"""Of OpenCV's `calcOpticalFlowFarneback`."""
 
 CLIPS_A_TASK = 50
 
@@ -88,53 +75,6 @@ def flow_path(split: ClipDataset, kind: str) -> Path:
     return split.directory / f"{kind}-{hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]}.npy"
 
 
-def farneback(video: UInt8[np.ndarray, "time height width 3"]) -> Float32[np.ndarray, "steps height width 2"]:
-    """Estimates a clip's flow from its grey frames (Farnebäck 2003), (right, down) in pixels.
-
-    It is zero where nothing changes within a window: there OpenCV gives what leaks in from elsewhere, and, at the
-    right and the lower border, up to a quarter of a pixel between two equal frames.
-
-    Raises:
-        ConfigError: OpenCV is not installed.
-    """
-    try:
-        import cv2
-    except ImportError:
-        raise ConfigError(
-            "flow_farneback needs OpenCV, which is not installed: run `pip install 'dynamics-benchmark[bench]'`"
-        ) from None
-    cv2.setNumThreads(1)
-    window = np.ones((FARNEBACK["winsize"], FARNEBACK["winsize"]), np.uint8)
-    flows = []
-    for one, other in itertools.pairwise([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in video]):
-        flow = cv2.calcOpticalFlowFarneback(one, other, None, **FARNEBACK)  # type: ignore[call-overload]
-        flows.append(flow * (cv2.dilate(cv2.absdiff(one, other), window) > 0)[..., None])
-    return np.stack(flows)
-
-
-@dataclass(frozen=True, slots=True)
-class _Maker:
-    """Writes the flow of some clips to their places in a file; run by a worker."""
-
-    split: Path
-    kind: str
-    target: Path
-    offset: int
-    """Of the first clip in the file, bytes."""
-
-    def __call__(self, clips: range, report: Callable[[int], None]) -> None:
-        exact = self.kind == "flow_exact"
-        split = dataset.ClipDataset(self.split, annotations=("flow",) if exact else ())
-        with self.target.open("r+b") as file:
-            for clip in clips:
-                shown = split[clip]
-                flow = shown["forward_flow"][:-1] if exact else farneback(shown["video"])
-                data = flow.astype("<f2").tobytes()
-                file.seek(self.offset + clip * len(data))
-                file.write(data)
-                report(1)
-
-
 def _make(
     split: ClipDataset, kind: str, path: Path, shape: tuple[int, ...], workers: int, say: Callable[[str], None]
 ) -> None:
@@ -158,7 +98,7 @@ def _make(
             tasks = [
                 range(start, min(start + CLIPS_A_TASK, len(split))) for start in range(0, len(split), CLIPS_A_TASK)
             ]
-            maker = _Maker(split.directory, kind, temporary, offset)
+            maker = FlowMaker(split.directory, kind, temporary, offset)
             for _ in run_tasks(maker, tasks, workers=workers, progress=meter.advance):
                 pass
         for stale in set(split.directory.glob(f"{kind}-*.npy")) - {path}:

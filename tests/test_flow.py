@@ -13,7 +13,8 @@ from fake_clips import fake_clips, small_config
 
 import dynamics_gen
 from benchmark import flow, inputs
-from benchmark.flow import farneback, flow_path, open_flow
+from benchmark.flow import flow_path, open_flow
+from benchmark.flow_maker import farneback
 from dynamics_gen.dataset import ClipDataset
 from dynamics_gen.errors import BuildError, ConfigError, ShardError
 from dynamics_gen.generate import build_split
