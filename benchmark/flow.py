@@ -48,7 +48,7 @@ def open_flow(
     Raises:
         ConfigError: OpenCV is missing, or nothing is known of how the clips were made.
         ShardError: the split's clips, its annotations or the file are damaged.
-        BuildError: the folder cannot be written, or a process was killed.
+        BuildError: another run is making it, the folder cannot be written, or a process was killed.
     """
     kind = form.rpartition("+")[2]
     if kind not in FLOW_INPUTS:
@@ -82,9 +82,7 @@ def _make(
         _annotate(split, workers, say)
     else:
         farneback(np.zeros((2, *split.video_shape[1:]), np.uint8))  # OpenCV is missed before anything is begun
-    with locked(split.directory, wait=True):
-        if path.exists():  # made by another run while this one waited
-            return
+    with locked(split.directory):
         remove_temporaries(split.directory, kind)
         soon = duration(len(split) / (CLIPS_A_S[kind] * workers))
         gigabytes = 2 * np.prod(shape, dtype=float) / 1e9

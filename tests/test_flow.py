@@ -169,28 +169,11 @@ def test_flow_of_clips_that_are_gone_is_made_anew(split: ClipDataset, tmp_path: 
     assert len(list(other.glob("flow*"))) == 1
 
 
-def test_another_run_that_makes_it_is_waited_for(split: ClipDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it has made by then is used."""
-    path = flow_path(split, "flow_farneback")
-
-    class Held:
-        def __init__(self, directory: Path, wait: bool) -> None:
-            assert (directory, wait) == (split.directory, True)
-            self.inner = locked(directory, wait=wait)
-
-        def __enter__(self) -> None:
-            self.inner.__enter__()
-            np.save(path, np.ones((30, 3, 16, 16, 2), np.float16))
-
-        def __exit__(self, *details: object) -> None:
-            self.inner.__exit__(*details)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(flow, "locked", Held)
-    said: list[str] = []
-    made = open_flow(split, "flow_farneback", 1, said.append)
-    assert made is not None
-    assert (made == 1).all()
-    assert said == []
+def test_two_runs_do_not_make_it_at_once(split: ClipDataset) -> None:
+    """The second is told to wait; what the first writes stays."""
+    with locked(split.directory), pytest.raises(BuildError, match="is being built by another run: wait for it to end"):
+        open_flow(split, "flow_farneback", 1, silent)
+    assert not list(split.directory.glob("flow*"))
 
 
 @pytest.mark.parametrize("content", ["short", "other", "text", "empty"])
