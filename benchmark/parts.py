@@ -1,0 +1,62 @@
+"""Parts of a split, with the interface of the whole: some of its clips, some of their frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchmark.data import ClipDataset
+from dynamics_gen.errors import ConfigError
+
+
+class PartOfSplit:
+    """Some clips of a split, or some consecutive frames of each; its manifest stays that of the whole.
+
+    Args:
+        whole: the split.
+        clips: numbers of the clips, in order; all of them unless given.
+        frames: the first frame and the one after the last; all of them unless given.
+    """
+
+    def __init__(
+        self, whole: ClipDataset, clips: np.ndarray | None = None, frames: tuple[int, int] | None = None
+    ) -> None:
+        self._whole = whole
+        self._clips = np.arange(len(whole)) if clips is None else clips
+        time, *size = whole.video_shape
+        self._frames = slice(*(frames or (0, time)))
+        self.video_shape = (len(range(time)[self._frames]), *size)
+        self.labels = whole.labels[self._clips]
+        self.clip_ids = [whole.clip_ids[clip] for clip in self._clips]
+        self.manifest = whole.manifest
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def read_videos(self, indices: Any, out: np.ndarray | None = None) -> np.ndarray:
+        """Frames of some clips, uint8 [clips, T, H, W, 3], into `out` where it is given."""
+        clips = self._clips[indices]
+        if self.video_shape == self._whole.video_shape:
+            return self._whole.read_videos(clips, out)
+        videos = self._whole.read_videos(clips)[:, self._frames]
+        if out is None:
+            return np.ascontiguousarray(videos)
+        out[:] = videos
+        return out
+
+
+def first_of_each_class(split: ClipDataset, per_class: int) -> PartOfSplit:
+    """The first clips of every class, in the split's order; fewer are always a part of more.
+
+    In a split whose classes are balanced in blocks, such as `train`, these are its first clips.
+
+    Raises:
+        ConfigError: a class has fewer.
+    """
+    counts = np.bincount(split.labels, minlength=len(split.manifest.classes))
+    if counts.min() < per_class:
+        raise ConfigError(f"train has {counts.min()} clips of a class: expected at least the {per_class} asked for")
+    return PartOfSplit(
+        split, np.sort(np.concatenate([np.flatnonzero(split.labels == k)[:per_class] for k in range(len(counts))]))
+    )
