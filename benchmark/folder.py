@@ -1,7 +1,7 @@
 """A run's folder: what lies where in it, and that one process at a time writes there.
 
-`record.json`, `predictions-seed0.npz`, `predictions-camera-seed0.npz`, `curve.png`, `confusion.png`, `reliability.png` at
-the top; working files of each seed below.
+`record.json`, `predictions-seed0.npz`, `predictions-camera-seed0.npz` and three pictures at the top; working files of
+each seed below.
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ class PartOfSplit:
     ) -> None:
         self._whole = whole
         self._clips = np.arange(len(whole)) if clips is None else clips
-        time, *size = whole.video_shape
+        time, height, width, channels = whole.video_shape
         self._frames = slice(*(frames or (0, time)))
-        self.video_shape = (len(range(time)[self._frames]), *size)
+        self.video_shape = (len(range(time)[self._frames]), height, width, channels)
         self.labels = whole.labels[self._clips]
         self.clip_ids = [whole.clip_ids[clip] for clip in self._clips]
         self.manifest = whole.manifest

@@ -93,7 +93,7 @@ class Release:
 
     @property
     def is_paired(self) -> bool:
-        """Whether clip i shows the object, the motion and the colours of clip i of `standard`, in other surroundings."""
+        """Whether clip i shows object, motion and colours of clip i of `standard`, in other surroundings."""
         if self.shift is None or self.shift.unseen_families:
             return False
         return dataclasses.replace(self, name=_PLAIN.name, shift=None) == _PLAIN

@@ -43,6 +43,7 @@ def tags(row: Row) -> str:
     words = ["local"] if row.entry.local else ["verified" if record.tags.verified else "self-reported"]
     words += ["extra data"] if record.tags.extra_data else []
     words += [f"input {record.input}"]
+    words += [f"{row.entry.train_per_class:,} clips a class"] if record.config.training.get("train_per_class") else []
     words += [record.tags.note] if record.tags.note else []
     return ", ".join(words)
 
