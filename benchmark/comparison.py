@@ -72,5 +72,3 @@ def _difference(mean: float, variance: float, freedom: float) -> Difference:
     half = t_quantile(freedom) * deviation
     t = mean / deviation if deviation else (math.inf if mean else 0.0)
     return Difference(mean=mean, low=max(-1.0, mean - half), high=min(1.0, mean + half), p=t_tail(t, freedom))
-
-

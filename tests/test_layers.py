@@ -22,8 +22,21 @@ MAY_IMPORT = {
     "leaderboard": {"dynamics_gen", "benchmark", "leaderboard"},
 }
 
-RESULTS = {f"benchmark.{name}" for name in ("errors", "predictions", "record", "schema", "statistics")}
-"""What the board knows of the benchmark: results and how sure they are, nothing that trains."""
+RESULTS = {
+    f"benchmark.{name}"
+    for name in (
+        "calibration",
+        "comparison",
+        "errors",
+        "plots",
+        "predictions",
+        "ranking",
+        "record",
+        "schema",
+        "statistics",
+    )
+}
+"""What the board knows of the benchmark: results, how sure they are and how they look, nothing that trains."""
 
 
 @dataclass(frozen=True)
