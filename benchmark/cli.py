@@ -227,6 +227,31 @@ def table(board: Path, runs: Path | None, check: bool) -> None:
 
 
 @main.command()
+@click.option(
+    "--board",
+    type=click.Path(path_type=Path),
+    default=Path("leaderboard"),
+    show_default=True,
+    help="Folder with entries/, experiments/ and reference/; gets figures/.",
+)
+@click.option(
+    "--page", type=click.Path(path_type=Path), default=Path("RESULTS.md"), show_default=True, help="The page."
+)
+@click.option("--check", is_flag=True, help="Write nothing, and fail if the page is not what the records say.")
+def results(board: Path, page: Path, check: bool) -> None:
+    """Writes the results page: our figures beside the thesis's, and what the records say to its open questions.
+
+    \b
+    Examples:
+        bench results
+        bench results --check
+    """
+    from leaderboard.results.command import main as make_results
+
+    click.echo(make_results(board, page, check))
+
+
+@main.command()
 @click.argument("directory", type=click.Path(path_type=Path), required=False)
 @click.option("--size", default="full", show_default=True, help="Which data/dynamics-SIZE, unless a folder is given.")
 @click.option("--release", default="standard", show_default=True, help="Which release, unless a folder is given.")
