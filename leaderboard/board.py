@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from statistics import fmean
 
 import numpy as np
@@ -99,6 +100,7 @@ def make_row(entry: Entry) -> Row:
     )
 
 
+@cache
 def _mean_error(scored: Scored) -> tuple[float, Interval]:
     wrong = scored.wrong
     return float(wrong.mean()), mean_error_interval(wrong, scored.label, np.random.default_rng(0))

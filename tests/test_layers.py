@@ -156,10 +156,12 @@ def test_no_module_imports_itself_in_a_circle() -> None:
         ("import benchmark.cli", "torch pybullet matplotlib leaderboard baselines"),
         ("import benchmark.record, benchmark.predictions, benchmark.statistics", "torch pybullet matplotlib rich h5py"),
         ("import leaderboard.table", "torch pybullet matplotlib rich h5py"),
+        ("import leaderboard.results.command", "torch pybullet matplotlib rich h5py"),
         ("from dynamics_gen.cli import main; main(['--help'], standalone_mode=False)", "torch pybullet"),
         ("from benchmark.cli import main; main(['--help'], standalone_mode=False)", "torch pybullet"),
         ("from benchmark.cli import main; main(['list'], standalone_mode=False)", "torch pybullet"),
         ("from benchmark.cli import main; main(['table', '--check'], standalone_mode=False)", "torch pybullet"),
+        ("from benchmark.cli import main; main(['results', '--check'], standalone_mode=False)", "torch pybullet"),
     ],
 )
 def test_light_things_load_nothing_heavy(statement: str, unwanted: str) -> None:
