@@ -128,10 +128,10 @@ def commit(folder: Path = Path(__file__).parent) -> str:
         return "unknown"
 
 
-def environment(device: torch.device, precision: str) -> Environment:
-    """What a record says of where it was made, and in which number format."""
+def environment(device: str, precision: str) -> Environment:
+    """What a record says of where it was made: on which device, by name, and in which number format."""
     return Environment(
-        device=device_name(device),
+        device=device,
         precision=precision,
         threads=torch.get_num_threads(),
         commit=commit(),

@@ -95,7 +95,7 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
         shifted=(),
         parameters=evaluate.parameters(network),
         flops_per_clip=flops,
-        environment=machine.environment(planned.device, training.precision),
+        environment=machine.environment(machine.device_name(planned.device), training.precision),
         tags=record.Tags(verified=False, extra_data=False, note=""),
     )
     result = record.write(result, folder.record)

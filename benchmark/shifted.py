@@ -156,6 +156,11 @@ def _score(read: record.Record, planned: Plan, name: str, split: ClipDataset, pa
                 f"{planned.folder.choice(seed.seed)} chose epoch {choice.epoch}: expected {seed.chosen_epoch}, "
                 "as the record says; finish the run with --resume"
             )
+        if choice.weights != planned.folder.weights(seed.seed).name:
+            raise TrainingError(
+                f"{planned.folder.choice(seed.seed)} names no weights but {choice.weights}: expected a run of a "
+                "network, whose weights are kept"
+            )
         learner = planned.learner(seed.seed, shape, len(trained.classes))
         evaluate.load_weights(dict(learner.modules()), planned.folder.weights(seed.seed))
         said = predict_in_windows(
@@ -176,7 +181,7 @@ def _score(read: record.Record, planned: Plan, name: str, split: ClipDataset, pa
         frames=frames,
         windows=len(window_starts(frames, trained.frames)),
         seeds=tuple(seeds),
-        environment=machine.environment(planned.device, planned.training.precision),
+        environment=machine.environment(machine.device_name(planned.device), planned.training.precision),
     )
 
 

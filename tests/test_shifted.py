@@ -199,11 +199,17 @@ def test_what_cannot_be_evaluated_is_refused(run: Path, data: Path, tmp_path: Pa
 
 
 def test_weights_that_were_not_chosen_are_refused(run: Path, data: Path) -> None:
-    """A choice of another epoch than the record's, or weights of another run."""
+    """A choice of another epoch than the record's, of something else than weights, or weights of another run."""
     path = run / "seed-0" / "choice.json"
     choice = json.loads(path.read_text())
     path.write_text(json.dumps({**choice, "epoch": 7}))
     with pytest.raises(TrainingError, match="chose epoch 7: expected"):
+        evaluate(run, data, "camera")
+    path.write_text(json.dumps(choice))
+    kept = run / "seed-0" / "valid-predictions.npz"
+    kept.write_bytes((run / "seed-0" / "chosen.safetensors").read_bytes())
+    path.write_text(json.dumps({**choice, "weights": kept.name}))
+    with pytest.raises(TrainingError, match=r"names no weights but valid-predictions.npz: expected a run of a network"):
         evaluate(run, data, "camera")
     path.write_text(json.dumps(choice))
     (run / "seed-0" / "chosen.safetensors").write_bytes((run / "seed-1" / "chosen.safetensors").read_bytes())
