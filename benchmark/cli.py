@@ -61,6 +61,7 @@ def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[s
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option("--size", default="full", show_default=True, help=f"Clips per class: {', '.join(SIZES)}.")
 @click.option("--release", default="standard", show_default=True, help=f"Distribution: {', '.join(RELEASES)}.")
+@click.option("--input", default="", help=f"What the models see instead of their own choice: {', '.join(spec.INPUTS)}.")
 @click.option("--seeds", type=int, default=1, show_default=True, help="Trainings from scratch, seeds 0, 1, ….")
 @click.option("--epochs", type=int, help="Passes over train.")
 @click.option("--batch-size", type=int, help="Clips a step.")
@@ -90,11 +91,11 @@ def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[s
     type=click.Path(path_type=Path),
     default=Path("runs"),
     show_default=True,
-    help="Folder for results, at MODEL/RELEASE-SIZE.",
+    help="Folder for results, at MODEL/RELEASE-SIZE (-INPUT, if it is not the model's own).",
 )
 @click.option("--resume", is_flag=True, help="Go on where the same command stopped, or add seeds to it.")
 @click.option("--overwrite", is_flag=True, help="Remove an earlier run of this model on these data, and start again.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes that build a missing split.  [default: cores]")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes that build missing data.  [default: cores]")
 @click.option(
     "--set",
     "settings",
@@ -115,6 +116,7 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
         bench run conv3d_convlstm --size mini
         bench run conv3d convlstm --size mini --seeds 3
         bench run path/to/my_model.py --epochs 5 --set width=32
+        bench run two_streams --size mini --input flow_exact
         bench run all --size mini --resume
         bench run conv3d --on data/kth --no-augment
     """

@@ -11,15 +11,17 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float16, Int64
 from torch import Tensor
 
 from benchmark import inputs
 from benchmark.machine import free_memory
+from benchmark.spec import FLOW_INPUTS
 
 SHARE_OF_MEMORY = 0.6
 """A split stays on the device when it takes at most this much of what is free there."""
@@ -32,6 +34,11 @@ _ORDER, _SYMMETRY = 0, 1
 
 class ClipDataset(Protocol):
     """What is asked of a split; `dynamics_gen.open` gives it."""
+
+    @property
+    def directory(self) -> Path:
+        """Where it stands."""
+        ...
 
     @property
     def labels(self) -> np.ndarray:
@@ -64,7 +71,7 @@ class ClipDataset(Protocol):
 class Batch:
     """Some clips, in the model's form, and their labels, on the device."""
 
-    clips: Float[Tensor, "batch 3 time height width"]
+    clips: Float[Tensor, "batch channels time height width"]
     labels: Int64[Tensor, " batch"]
 
     def __len__(self) -> int:
@@ -102,17 +109,30 @@ class Clips:
         device: where batches are wanted.
         form: one of `spec.INPUTS`.
         resident: whether the split is kept whole on the device; by default, if it fits.
+        flow: as `flow.open_flow` gives it; for the forms that have flow.
     """
 
-    def __init__(self, dataset: ClipDataset, device: torch.device, form: str, resident: bool | None = None) -> None:
-        self.dataset, self.device, self.form = dataset, device, form
+    def __init__(
+        self,
+        dataset: ClipDataset,
+        device: torch.device,
+        form: str,
+        resident: bool | None = None,
+        flow: Float16[np.ndarray, "clips steps height width 2"] | None = None,
+    ) -> None:
+        self.dataset, self.device = dataset, device
         self.shape = inputs.shape_of(form, dataset.video_shape)
+        self.form, _, beside = form.partition("+")
         self.labels = torch.from_numpy(np.asarray(dataset.labels, np.int64))
-        size = len(dataset) * int(np.prod(dataset.video_shape))
+        self._flow = flow if self.form in FLOW_INPUTS else None
+        self._raw_shape = dataset.video_shape if self._flow is None else self._flow.shape[1:]
+        self._raw_type = torch.uint8 if self._flow is None else torch.float16
+        size = len(dataset) * int(np.prod(self._raw_shape)) * self._raw_type.itemsize
         if resident is None:
             resident = size <= SHARE_OF_MEMORY * free_memory(device)
         self.resident = resident
         self._videos = self._read_all() if resident else None
+        self._beside = Clips(dataset, device, beside, resident, flow) if beside else None
         self._known = np.zeros(len(dataset), bool)
         self._mean = torch.zeros(len(dataset), 3, device=device)
         self._deviation = torch.zeros(len(dataset), 3, device=device)
@@ -127,14 +147,24 @@ class Clips:
             order: indices into the split, one array a batch.
             turns: codes for `inputs.turn`, one tensor a batch.
         """
+        if self._beside is None:
+            yield from self._batches(order, turns)
+            return
+        for one, other in zip(self._batches(order, turns), self._beside.batches(order, turns), strict=True):
+            steps = other.clips.shape[2]
+            yield Batch(clips=torch.cat([one.clips[:, :, :steps], other.clips], dim=1), labels=one.labels)
+
+    def _batches(self, order: Sequence[np.ndarray], turns: Sequence[Tensor] | None) -> Iterator[Batch]:
+        """Batches of the first part of the form."""
         labels = self.labels.to(self.device)
+        turn = inputs.turn if self._flow is None else inputs.turn_flow
         for step, (rows, parts) in enumerate(self._fetch(order)):
-            mean, deviation = self._statistics(rows, parts)
+            known = self._statistics(rows, parts) if self._flow is None else None
             if turns is not None:
                 codes = turns[step].split([len(part) for part in parts])
-                parts = [inputs.turn(part, code) for part, code in zip(parts, codes, strict=True)]
+                parts = [turn(part, code) for part, code in zip(parts, codes, strict=True)]
             yield Batch(
-                clips=inputs.prepare(parts, self.form, mean, deviation),
+                clips=inputs.prepare_flow(parts) if known is None else inputs.prepare(parts, self.form, *known),
                 labels=labels.index_select(0, self._on_device(rows)),
             )
 
@@ -177,14 +207,14 @@ class Clips:
                     videos.cancel()
 
     def _read(self, rows: np.ndarray) -> Tensor:
-        videos = torch.from_numpy(self.dataset.read_videos(rows))
+        videos = torch.from_numpy(self.dataset.read_videos(rows) if self._flow is None else self._flow[rows])
         return videos.pin_memory() if self.device.type == "cuda" else videos
 
     def _read_all(self) -> Tensor:
-        videos = torch.empty(len(self.dataset), *self.dataset.video_shape, dtype=torch.uint8, device=self.device)
+        videos = torch.empty(len(self.dataset), *self._raw_shape, dtype=self._raw_type, device=self.device)
         for start in range(0, len(videos), CLIPS_A_READ):
             part = videos[start : start + CLIPS_A_READ]
-            if self.device.type == "cpu":
+            if self.device.type == "cpu" and self._flow is None:
                 self.dataset.read_videos(slice(start, start + len(part)), out=part.numpy())
             else:
                 part.copy_(self._read(np.arange(start, start + len(part))))

@@ -1,9 +1,9 @@
-"""The forms in which a model may ask for its clips, made on the device from uint8 frames.
+"""The forms in which a model may ask for its clips, made on the device from uint8 frames or float16 flow.
 
 Clips arrive as uint8 [B, T, H, W, 3] and leave as float32 [B, 3, T', H, W] whose memory stays [B, T', H, W, 3]: what
-PyTorch calls channels_last_3d, so that nothing is ever transposed. They come in parts: one clip each on a processor,
-in whose cache it then stays from the first pass to the last; the whole batch on a GPU. Arithmetic goes over rows of
-W × 3 values: with the axis of three channels innermost, it is six times as slow.
+PyTorch calls channels_last_3d, so that nothing is ever transposed; flow, [B, T - 1, H, W, 2], likewise. They come in
+parts: one clip each on a processor, in whose cache it then stays from the first pass to the last; the whole batch on a
+GPU. Arithmetic goes over rows of W × 3 values: with the axis of three channels innermost, it is six times as slow.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float16, UInt8
 from torch import Tensor
 
-from benchmark.spec import INPUTS
+from benchmark.spec import FLOW_INPUTS, FRAME_INPUTS, INPUTS
 from dynamics_gen.errors import UnknownNameError
 
 Part: TypeAlias = UInt8[Tensor, "clips time height width 3"]
 """Some clips of a batch, contiguous, on the device."""
+
+FlowPart: TypeAlias = Float16[Tensor, "clips steps height width 2"]
+"""The flow of some clips, (right, down) in pixels, from each frame to the next."""
 
 LEAST_DEVIATION = 1.0
 """Grey levels; a flat clip is not blown up."""
@@ -31,13 +34,18 @@ SYMMETRIES = 8
 def shape_of(form: str, video_shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     """The (T', C, H, W) of one clip in a form, given the (T, H, W, 3) of its video.
 
+    A form of frames and flow has the frames' channels first, and as many time steps as the flow.
+
     Raises:
         UnknownNameError: no such form.
     """
     if form not in INPUTS:
         raise UnknownNameError("input", form, INPUTS)
     frames, height, width, channels = video_shape
-    return (frames - 1 if form == "difference" else frames, channels, height, width)
+    parts = form.split("+")
+    shorter = any(part == "difference" or part in FLOW_INPUTS for part in parts)
+    channels = sum(2 if part in FLOW_INPUTS else channels for part in parts)
+    return (frames - 1 if shorter else frames, channels, height, width)
 
 
 def statistics(parts: Sequence[Part]) -> tuple[Float[Tensor, "batch 3"], Float[Tensor, "batch 3"]]:
@@ -60,20 +68,22 @@ def prepare(
     mean: Float[Tensor, "batch 3"],
     deviation: Float[Tensor, "batch 3"],
 ) -> Float[Tensor, "batch 3 frames height width"]:
-    """Brings clips into a form.
+    """Brings frames into a form.
 
     `rgb` is each clip less its own channel means, over its own channel deviations; `pixels` is [-1, 1]; `centred` is
     `rgb` less its mean over time; `difference` is what `rgb` changes by from frame to frame, one frame shorter.
 
     Args:
         parts: the clips.
-        form: one of `INPUTS`.
+        form: one of `FRAME_INPUTS`.
         mean: as `statistics` gives it.
         deviation: as `statistics` gives it.
 
     Raises:
         UnknownNameError: no such form.
     """
+    if form not in FRAME_INPUTS:
+        raise UnknownNameError("input of frames", form, FRAME_INPUTS)
     _, time, height, width, channels = parts[0].shape
     frames = shape_of(form, (time, height, width, channels))[0]
     # By channel, for rows of W × 3 values.
@@ -102,7 +112,7 @@ def prepare(
     return clips.permute(0, 4, 1, 2, 3)
 
 
-def turn(part: Part, codes: Tensor) -> Part:
+def turn(part: Part | FlowPart, codes: Tensor) -> Part | FlowPart:
     """Applies to each clip the symmetry of the square with its code, 0..7; a bijection of pixels, 0 the identity.
 
     Args:
@@ -114,4 +124,26 @@ def turn(part: Part, codes: Tensor) -> Part:
         mirrored = [axis for bit, axis in ((1, 2), (2, 1)) if code & bit]
         clip = clip.flip(mirrored) if mirrored else clip
         result.copy_(clip.transpose(1, 2) if code & 4 else clip)
+    return turned
+
+
+def prepare_flow(parts: Sequence[FlowPart]) -> Float[Tensor, "batch 2 steps height width"]:
+    """Brings flow into the form that models see: its numbers as they are, pixels a frame."""
+    return torch.cat(list(parts)).float().permute(0, 4, 1, 2, 3)
+
+
+def turn_flow(part: FlowPart, codes: Tensor) -> FlowPart:
+    """The flow of turned clips: its vectors stand elsewhere, and are turned themselves.
+
+    Args:
+        part: the flow of the clips as they were.
+        codes: as `turn` takes them.
+    """
+    turned = turn(part, codes)
+    for vectors, code in zip(turned, codes.tolist(), strict=True):
+        for axis in (0, 1):
+            if code & (1 << axis):
+                vectors[..., axis].neg_()
+        if code & 4:
+            vectors.copy_(vectors.flip(-1))
     return turned

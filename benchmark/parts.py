@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float16
 
 from benchmark.data import ClipDataset
 from dynamics_gen.errors import ConfigError
@@ -17,12 +18,17 @@ class PartOfSplit:
         whole: the split.
         clips: numbers of the clips, in order; all of them unless given.
         frames: the first frame and the one after the last; all of them unless given.
+
+    Attributes:
+        whole: the split.
+        directory: that of the whole.
     """
 
     def __init__(
         self, whole: ClipDataset, clips: np.ndarray | None = None, frames: tuple[int, int] | None = None
     ) -> None:
-        self._whole = whole
+        self.whole = whole
+        self.directory = whole.directory
         self._clips = np.arange(len(whole)) if clips is None else clips
         time, height, width, channels = whole.video_shape
         self._frames = slice(*(frames or (0, time)))
@@ -37,13 +43,20 @@ class PartOfSplit:
     def read_videos(self, indices: Any, out: np.ndarray | None = None) -> np.ndarray:
         """Frames of some clips, uint8 [clips, T, H, W, 3], into `out` where it is given."""
         clips = self._clips[indices]
-        if self.video_shape == self._whole.video_shape:
-            return self._whole.read_videos(clips, out)
-        videos = self._whole.read_videos(clips)[:, self._frames]
+        if self.video_shape == self.whole.video_shape:
+            return self.whole.read_videos(clips, out)
+        videos = self.whole.read_videos(clips)[:, self._frames]
         if out is None:
             return np.ascontiguousarray(videos)
         out[:] = videos
         return out
+
+    def part_of_flow(self, flow: Float16[np.ndarray, "all steps height width 2"]) -> Float16[np.ndarray, "..."]:
+        """The flow of these clips between these frames, given that of the whole; a view where clips are neighbours."""
+        first, last = self._clips[0], self._clips[-1]
+        neighbours = np.array_equal(self._clips, np.arange(first, last + 1))
+        clips = slice(first, last + 1) if neighbours else self._clips
+        return flow[clips][:, self._frames.start : self._frames.stop - 1]
 
 
 def first_of_each_class(split: ClipDataset, per_class: int) -> PartOfSplit:

@@ -17,10 +17,10 @@ from benchmark.classification import Classification
 from benchmark.data import ClipDataset
 from benchmark.folder import RunFolder
 from benchmark.recipe import Training
-from benchmark.spec import Description, Model, load
+from benchmark.spec import INPUTS, Description, Model, load
 from dynamics_gen.config import SPLITS, BuildConfig, clips_per_class, directory_name, release_named
 from dynamics_gen.console import Meter
-from dynamics_gen.errors import ConfigError
+from dynamics_gen.errors import ConfigError, UnknownNameError
 
 CLIPS_BUILT_PER_S, SCENES_BUILT_PER_S = 90, 7
 """By one core, about, plain and shifted; only for telling how long a missing split will take."""
@@ -31,19 +31,21 @@ class Options:
     """What the user asked for.
 
     Attributes:
+        input: one of `spec.INPUTS`, in place of the model's own; "" leaves it.
         seeds: how many trainings from scratch, with seeds 0, 1, ….
         data: holds the datasets' folders.
         runs: gets the run's folder.
         on: a folder of train, valid and test that takes the place of release and size, as `import-video` makes it.
         resume: go on with what lies in the run's folder.
         overwrite: remove what lies there and start again.
-        workers: processes that build a missing split; as many as there are cores unless given.
+        workers: processes that build a missing split or its flow; as many as there are cores unless given.
         training: settings of the recipe; None where left to the model.
         settings: of the model's `Config`, as typed.
     """
 
     size: str = "full"
     release: str = "standard"
+    input: str = ""
     seeds: int = 1
     device: str = "auto"
     data: Path = Path("data")
@@ -60,6 +62,8 @@ class Options:
             raise ConfigError(f"seeds is {self.seeds}: expected a whole number from 1 to 1000")
         if self.resume and self.overwrite:
             raise ConfigError("resume and overwrite were both asked for: expected one of them")
+        if self.input and self.input not in INPUTS:
+            raise UnknownNameError("input", self.input, INPUTS)
         release_named(self.release)
         clips_per_class(self.size, "train")
 
@@ -133,6 +137,10 @@ def make_plan(description: Description, options: Options) -> Plan:
     Raises:
         DynamicsError: a setting is unknown or out of its range, the device is not there, the file is no model.
     """
+    run_name = options.run_name
+    if options.input not in ("", description.input):
+        description = dataclasses.replace(description, input=options.input)
+        run_name += f"-{options.input}"
     model = load(description)
     training = recipe.resolve(options.size, description.training, options.training, description.name)
     device = machine.choose_device(options.device)
@@ -142,7 +150,7 @@ def make_plan(description: Description, options: Options) -> Plan:
         config=model.config(dict(options.settings)),
         training=dataclasses.replace(training, precision=precision),
         device=device,
-        folder=RunFolder(options.runs / description.name / options.run_name),
+        folder=RunFolder(options.runs / description.name / run_name),
         precision_is_asked_for=training.precision != "auto",
     )
 
@@ -188,12 +196,13 @@ def build_if_missing(
     )
     workers = workers or available_cores()
     seconds = config.clips / ((SCENES_BUILT_PER_S if drawn_from.shift else CLIPS_BUILT_PER_S) * workers)
-    say(f"{folder} is not there: building its {config.clips:,} clips, in {_duration(seconds)}")
+    say(f"{folder} is not there: building its {config.clips:,} clips, in {duration(seconds)}")
     with Meter(f"build {split}", config.clips, {"clips": 1, "frames": config.frames}) as meter:
         build_split(config, folder, workers=workers, progress=meter.advance)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """An estimate, in round figures."""
     if seconds < 10:
         return "a few seconds"
     return f"about {seconds:.0f} s" if seconds < 120 else f"about {seconds / 60:.0f} minutes"

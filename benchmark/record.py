@@ -38,6 +38,7 @@ Positive = Annotated[int, Whole(1)]
 Fraction = Annotated[float, Number(0, 1)]
 Amount = Annotated[float, Number(0)]
 Name = Annotated[str, Text(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "a name of letters, digits and _ . -", 64)]
+Input = Annotated[str, Text(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", "a name of letters, digits and _ . + -", 64)]
 Line = Annotated[str, Text()]
 Remark = Annotated[str, Text(".*", "a line of text, perhaps empty,", 2_000)]
 Hash = Annotated[str, Text(r"[0-9a-f]{64}", "a SHA-256 in lower-case hexadecimal", 64)]
@@ -219,7 +220,7 @@ class Record:
     metric_version: Annotated[int, Whole(METRIC_VERSION, METRIC_VERSION)]
     model: Name
     task: Annotated[str, Text("classification", '"classification"', 14)]
-    input: Name
+    input: Input
     source: Remark
     dataset: Dataset
     config: Settings

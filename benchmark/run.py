@@ -16,6 +16,7 @@ from benchmark.checkpoint import Checkpoint, first_difference
 from benchmark.choice import Choice, Splits, write_choice
 from benchmark.data import ClipDataset, Clips
 from benchmark.errors import StoppedError, TrainingError
+from benchmark.flow import open_flow
 from benchmark.parts import first_of_each_class
 from benchmark.plan import Options, Plan, build_missing
 from benchmark.train import Event, fit
@@ -67,18 +68,18 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
     if options.resume and (finished := _finished(planned, options, opened)):
         say(f"{folder.record} is finished: nothing to do")
         return finished
-    clips = {name: Clips(split, planned.device, description.input) for name, split in opened.items()}
+    network = planned.model.module.build(planned.config, shape, len(classes))
+    flops = evaluate.flops_per_clip(network, shape, len(classes))
+    clips = {name: _clips(split, planned, options, say) for name, split in opened.items()}
     say(
         f"{description.name} on {splits.folder}: {len(clips['train']):,} clips, {training.epochs} epochs of batches of "
         f"{training.batch_size}, {machine.device_name(planned.device)}, {training.precision}, "
         f"clips {'kept in memory' if clips['train'].resident else 'read as they are needed'}"
     )
-    network = planned.model.module.build(planned.config, shape, len(classes))
-    flops = evaluate.flops_per_clip(network, shape, len(classes))
     states = {seed: _train(planned, seed, clips, opened, say) for seed in range(options.seeds)}
     test = splits.test([folder.choice(seed) for seed in states])
     _check_split(test, opened["train"], options, splits.folder / "test")
-    clips["test"] = Clips(test, planned.device, description.input)
+    clips["test"] = _clips(test, planned, options, say)
     seeds = tuple(_test(planned, seed, state, clips) for seed, state in states.items())
     result = record.Record(
         record_version=record.RECORD_VERSION,
@@ -102,6 +103,12 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
     folder.clear_shifted()
     plots.pictures(result, folder.path)
     return result
+
+
+def _clips(split: ClipDataset, planned: Plan, options: Options, say: Callable[[str], None]) -> Clips:
+    """A split as the model sees it; flow that it needs and that is missing is made."""
+    form = planned.model.description.input
+    return Clips(split, planned.device, form, flow=open_flow(split, form, options.workers, say))
 
 
 def _train(

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 import dynamics_gen
 from benchmark import evaluate, inputs, machine, plots, predictions, record, spec
@@ -21,6 +20,7 @@ from benchmark.choice import read_choice
 from benchmark.classification import Classification
 from benchmark.data import ClipDataset, Clips
 from benchmark.errors import ModelError, TrainingError
+from benchmark.flow import open_flow
 from benchmark.folder import RunFolder
 from benchmark.parts import PartOfSplit
 from benchmark.plan import Plan, build_if_missing
@@ -71,10 +71,14 @@ def evaluate_run(run: Path, wishes: Wishes, say: Callable[[str], None]) -> recor
     _check(read, wishes.releases)
     with folder.locked():
         planned = _plan(read, folder, wishes)
+
+        def clips_of(split: ClipDataset) -> Clips:
+            return Clips(split, planned.device, read.input, flow=open_flow(split, read.input, wishes.workers, say))
+
         for name in wishes.releases:
             path = wishes.data / directory_name(name, read.dataset.size) / "test"
             build_if_missing(path, name, "test", read.dataset.size, wishes.workers, say)
-            scored = _score(read, planned, name, dynamics_gen.open(path), path)
+            scored = _score(read, planned, name, dynamics_gen.open(path), clips_of)
             kept = [one for one in read.shifted if one.release != name]
             order = sorted([*kept, scored], key=lambda one: list(RELEASES).index(one.release))
             read = record.write(dataclasses.replace(read, shifted=tuple(order)), folder.record)
@@ -97,13 +101,25 @@ def window_starts(frames: int, window: int) -> list[int]:
 
 
 def predict_in_windows(
-    learner: Classification, split: ClipDataset, form: str, window: int, device: torch.device, batch_size: int
+    learner: Classification,
+    split: ClipDataset,
+    window: int,
+    batch_size: int,
+    clips_of: Callable[[ClipDataset], Clips],
 ) -> Predictions:
-    """What the learner says of each clip, on average over windows of `window` frames; each is prepared by itself."""
+    """What the learner says of each clip, on average over windows of `window` frames.
+
+    Args:
+        learner: with the weights that are asked.
+        split: the clips.
+        window: frames of a window.
+        batch_size: clips at a time.
+        clips_of: brings a window of the split into the form that the learner sees, by itself.
+    """
     said = []
     for start in window_starts(split.video_shape[0], window):
         part = PartOfSplit(split, frames=(start, start + window))
-        said.append(evaluate.predict(learner, Clips(part, device, form), batch_size))
+        said.append(evaluate.predict(learner, clips_of(part), batch_size))
     mean = np.mean([one.probabilities for one in said], axis=0, dtype=np.float64)
     return predictions.make(split.clip_ids, split.labels, mean)
 
@@ -138,13 +154,15 @@ def _plan(read: record.Record, folder: RunFolder, wishes: Wishes) -> Plan:
     return Plan(model=model, config=config, training=training, device=device, folder=folder)
 
 
-def _score(read: record.Record, planned: Plan, name: str, split: ClipDataset, path: Path) -> record.Shifted:
+def _score(
+    read: record.Record, planned: Plan, name: str, split: ClipDataset, clips_of: Callable[[ClipDataset], Clips]
+) -> record.Shifted:
     """Every seed's chosen weights on one split; the predictions are written."""
     trained, frames = read.dataset, split.video_shape[0]
     found = (split.manifest.release, split.manifest.classes, split.video_shape[1])
     if found != (name, trained.classes, trained.image_size):
         raise ConfigError(
-            f"{path} holds {found[0]} with frames of {found[2]} pixels: expected {name} with frames of "
+            f"{split.directory} holds {found[0]} with frames of {found[2]} pixels: expected {name} with frames of "
             f"{trained.image_size}, and the classes that the run was trained on; choose another --data folder"
         )
     shape = inputs.shape_of(read.input, (trained.frames, *split.video_shape[1:]))
@@ -163,9 +181,7 @@ def _score(read: record.Record, planned: Plan, name: str, split: ClipDataset, pa
             )
         learner = planned.learner(seed.seed, shape, len(trained.classes))
         evaluate.load_weights(dict(learner.modules()), planned.folder.weights(seed.seed))
-        said = predict_in_windows(
-            learner, split, read.input, trained.frames, planned.device, planned.training.batch_size
-        )
+        said = predict_in_windows(learner, split, trained.frames, planned.training.batch_size, clips_of)
         file = planned.folder.predictions(seed.seed, name)
         seeds.append(
             record.ShiftedSeed(

@@ -28,8 +28,10 @@ PACKAGE = "baselines"
 GROUPS = ("classifiers", "generators")
 """Folders of the package that hold models."""
 
-INPUTS = ("rgb", "pixels", "centred", "difference")
-"""Forms in which a model may ask for its clips; `benchmark.inputs` makes them."""
+FRAME_INPUTS = ("rgb", "pixels", "centred", "difference")
+FLOW_INPUTS = ("flow_farneback", "flow_exact")
+INPUTS = (*FRAME_INPUTS, *FLOW_INPUTS, *(f"rgb+{flow}" for flow in FLOW_INPUTS))
+"""Forms in which a model may ask for its clips; `benchmark.inputs` makes them, of frames and of `benchmark.flow`."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 

@@ -21,6 +21,7 @@ import torch
 import dynamics_gen
 from benchmark import machine, spec
 from benchmark.data import Batch, Clips, sequential, shuffled, symmetries
+from benchmark.flow import open_flow
 from benchmark.plan import Options, make_plan
 
 
@@ -45,11 +46,12 @@ def main(model: str, data: Path, rounds: int, steps: int) -> None:
     split = dynamics_gen.open(data)
     size = planned.training.batch_size
     form = planned.model.description.input
-    kept, streamed = (Clips(split, planned.device, form, resident) for resident in (True, False))
+    flow = open_flow(split, form, None, print)
+    kept, streamed = (Clips(split, planned.device, form, resident, flow) for resident in (True, False))
     for clips in (kept, streamed):
         for _ in clips.batches(sequential(len(clips), size)):
             pass
-    learner = planned.learner(0, kept.shape)
+    learner = planned.learner(0, kept.shape, len(split.manifest.classes))
     ready = next(endless(kept, size, augment=False))
     sources = {
         "one ready batch": iter(lambda: ready, None),

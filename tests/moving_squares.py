@@ -83,6 +83,7 @@ class MemorySplit:
 
     def __init__(self, clips: int, seed: int = 0, frames: int = FRAMES, side: int = SIDE) -> None:
         rng = np.random.default_rng(seed)
+        self.directory = Path("memory")
         self.labels = np.arange(clips) % 10
         self.clip_ids = [f"clip-{index:04d}" for index in range(clips)]
         self.video_shape = (frames, side, side, 3)

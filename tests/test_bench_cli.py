@@ -13,6 +13,9 @@ from click.testing import CliRunner, Result
 from moving_squares import MODEL, build_squares
 
 from benchmark import cli, spec
+from leaderboard.table import main as board
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +108,43 @@ def test_run_prints_its_result_and_where_it_is(model: Path, squares: Path, tmp_p
     assert len(made["seeds"]) == 1
     training = made["config"]["training"]
     assert (training["epochs"], training["learning_rate"], training["weight_decay"]) == (2, 0.01, 0.01)
+
+
+@pytest.mark.parametrize("form", ["centred", "flow_farneback", "rgb+flow_farneback"])
+def test_input_flag_changes_what_is_seen(model: Path, tmp_path: Path, plain: dict, form: str) -> None:
+    """The record and the board's row say so; the run has a folder of its own beside that of the model's own input."""
+    data = build_squares(tmp_path / "data", per_class=(4, 1, 1))
+    result = run(model, data, tmp_path / "runs", "--input", form)
+    assert result.exit_code == 0, result.output
+    made = json.loads((tmp_path / "runs" / "tiny_net" / f"standard-tiny-{form}" / "record.json").read_text())
+    assert (plain["input"], made["input"]) == ("rgb", form)
+    digests = [one["seeds"][0]["predictions_sha256"] for one in (made, plain)]
+    assert digests[0] != digests[1]
+    configuration = tmp_path / "runs" / "tiny_net" / f"standard-tiny-{form}" / "seed-0" / "configuration.json"
+    assert json.loads(configuration.read_text())["input"] == form
+    assert f"input {form}" in board(ROOT / "leaderboard", tmp_path / "runs", True)
+
+
+def test_input_that_is_the_models_own_changes_nothing(model: Path, squares: Path, tmp_path: Path, plain: dict) -> None:
+    """Spelt out, it is the same run in the same folder."""
+    assert run(model, squares, tmp_path / "runs", "--input", "rgb").exit_code == 0
+    assert recorded(tmp_path / "runs")["seeds"][0]["predictions_sha256"] == plain["seeds"][0]["predictions_sha256"]
+
+
+def test_input_that_is_not_there_is_refused(model: Path, squares: Path, tmp_path: Path) -> None:
+    """With those that are, before anything is written."""
+    result = run(model, squares, tmp_path / "runs", "--input", "sound")
+    assert result.exit_code == 2
+    assert "error: unknown input 'sound': expected one of rgb, pixels" in result.output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_model_that_needs_flow_says_so(squares: Path, tmp_path: Path) -> None:
+    """In one sentence, with what to try."""
+    result = run("two_streams", squares, tmp_path / "runs", "--input", "rgb")
+    assert result.exit_code == 1
+    assert "got clips of 3 channels for two_streams, expected flow (2) or colours and flow (5)" in result.output
+    assert "Traceback" not in result.output
 
 
 @pytest.mark.parametrize(

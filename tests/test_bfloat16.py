@@ -46,6 +46,20 @@ class Net(nn.Module):
         return self.last(self.dropout(features.mean((2, 3, 4))))
 
 
+class Glance(Net):
+    """The same, on one frame drawn at random for the batch."""
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Logits."""
+        frame = int(torch.randint(0, 30, (1,)))
+        return super().forward(clips[:, :, frame : frame + 3])
+
+
+def test_random_draws_are_not_taken_for_rounding() -> None:
+    """A network that looks at a random part of the clip looks at the same one in both formats."""
+    assert bfloat16.gradient_problem(Glance(1.0), (32, 3, 8, 8), 10, 6, CPU) == ""
+
+
 @pytest.mark.parametrize(
     ("factor", "problem"),
     [(1.0, ""), (float("nan"), "the gradient of first.weight is not finite"), (-9.0, "the gradient's cosine with")],

@@ -56,6 +56,46 @@ def test_symmetries_are_uniform_and_drawn_anew_each_step() -> None:
     assert not torch.equal(drawn[3], symmetries(order, seed=0, epoch=2)[3])
 
 
+def flow_of(split: MemorySplit) -> np.ndarray:
+    """A random flow of each clip."""
+    frames, height, width, _ = split.video_shape
+    size = (len(split), frames - 1, height, width, 2)
+    return np.random.default_rng(0).normal(size=size).astype(np.float16)
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_batch_of_flow_holds_the_clips_asked_for(resident: bool) -> None:
+    """The flow of the rows of the order, turned as each is told; frames are not read."""
+    split = MemorySplit(30)
+    flow = flow_of(split)
+    clips = Clips(split, CPU, "flow_exact", resident, flow)
+    assert clips.resident == resident
+    rows, codes = np.array([3, 29, 0]), torch.tensor([0, 3, 5])
+    (batch,) = clips.batches([rows], [codes])
+    expected = inputs.prepare_flow([inputs.turn_flow(torch.from_numpy(flow[rows]), codes)])
+    assert torch.equal(batch.clips, expected)
+    assert batch.labels.tolist() == [3, 9, 0]
+    assert clips.shape == (batch.clips.shape[2], 2, *batch.clips.shape[3:])
+    assert split.reads == 0
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_flow_stands_beside_the_frames_it_starts_from(resident: bool) -> None:
+    """Colours first, flow after them, the same clips turned alike; the last frame has no flow."""
+    split = MemorySplit(30)
+    flow = flow_of(split)
+    order, turns = [np.array([3, 29, 0]), np.array([7])], [torch.tensor([1, 6, 4]), torch.tensor([2])]
+    both = Clips(split, CPU, "rgb+flow_farneback", resident, flow)
+    frames, vectors = Clips(split, CPU, "rgb", resident), Clips(split, CPU, "flow_farneback", resident, flow)
+    triples = zip(both.batches(order, turns), frames.batches(order, turns), vectors.batches(order, turns), strict=True)
+    for batch, colours, moves in triples:
+        assert torch.equal(batch.clips[:, :3], colours.clips[:, :, :-1])
+        assert torch.equal(batch.clips[:, 3:], moves.clips)
+        assert torch.equal(batch.labels, colours.labels)
+        assert batch.clips.is_contiguous(memory_format=torch.channels_last_3d)
+        assert both.shape == (batch.clips.shape[2], 5, *batch.clips.shape[3:])
+
+
 @pytest.mark.parametrize("resident", [True, False])
 def test_batch_holds_the_clips_asked_for(resident: bool) -> None:
     """Clips and labels of the rows of the order, in the model's form."""
@@ -141,7 +181,10 @@ def test_error_of_the_reader_reaches_the_trainer() -> None:
 def test_batches_on_a_gpu_are_those_of_the_processor(form: str, resident: bool) -> None:
     """Kept there or pinned and sent ahead, turned or not: the same clips, to rounding."""
     split = MemorySplit(300)
-    here, there = Clips(split, CPU, form, True), Clips(split, torch.device("cuda"), form, resident)
+    flow = flow_of(split)
+    here, there = (
+        Clips(split, device, form, kept, flow) for device, kept in ((CPU, True), (torch.device("cuda"), resident))
+    )
     order = shuffled(300, 32, 0, 1)
     turns = symmetries(order, 0, 1)
     for one, other in zip(here.batches(order, turns), there.batches(order, turns), strict=True):

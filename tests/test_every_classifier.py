@@ -10,11 +10,11 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import baselines.classifiers
+from benchmark import inputs
 
 FOLDER = Path(baselines.classifiers.__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
-SHAPES = [(32, 3, 64, 64), (16, 3, 32, 32), (8, 3, 16, 16)]
-SMALL = SHAPES[-1]
+VIDEOS = [(32, 64, 64, 3), (16, 32, 32, 3), (8, 16, 16, 3)]
 
 
 @pytest.fixture(params=NAMES)
@@ -22,6 +22,11 @@ def module(request):
     """One classifier's module after the other."""
     torch.manual_seed(0)
     return importlib.import_module(f"baselines.classifiers.{request.param}")
+
+
+def shape_for(module, video=VIDEOS[-1]):
+    """The (T, C, H, W) of what the model asks to see of videos (T, H, W, 3)."""
+    return inputs.shape_of(module.INPUT, video)
 
 
 def clips_of(shape, count):
@@ -68,10 +73,11 @@ def test_its_configuration_is_frozen_keyword_only_and_has_defaults(module):
     assert all(field.kw_only for field in dataclasses.fields(config))
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("video", VIDEOS, ids=str)
 @pytest.mark.parametrize("classes", [10, 3])
-def test_it_builds_for_several_shapes_and_gives_logits(module, shape, classes):
+def test_it_builds_for_several_shapes_and_gives_logits(module, video, classes):
     """[B, C, T, H, W] in, [B, classes] out, finite."""
+    shape = shape_for(module, video)
     model = module.build(module.Config(), shape, classes).eval()
     with torch.no_grad():
         logits = model(clips_of(shape, 2))
@@ -84,7 +90,9 @@ def test_the_global_generator_alone_decides_its_weights(module):
 
     def weights(seed):
         torch.manual_seed(seed)
-        return torch.cat([p.detach().flatten() for p in module.build(module.Config(), SMALL, 10).parameters()])
+        return torch.cat(
+            [p.detach().flatten() for p in module.build(module.Config(), shape_for(module), 10).parameters()]
+        )
 
     assert torch.equal(weights(0), weights(0))
     assert not torch.equal(weights(0), weights(1))
@@ -92,8 +100,9 @@ def test_the_global_generator_alone_decides_its_weights(module):
 
 def test_the_gradient_reaches_every_parameter(module):
     """No layer is built and left out of the loss."""
-    model = module.build(module.Config(), SHAPES[1], 10)
-    loss = cross_entropy(model(clips_of(SHAPES[1], 4)), torch.arange(4))
+    shape = shape_for(module, VIDEOS[1])
+    model = module.build(module.Config(), shape, 10)
+    loss = cross_entropy(model(clips_of(shape, 4)), torch.arange(4))
     loss.backward()
     idle = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert idle == []
@@ -101,8 +110,9 @@ def test_the_gradient_reaches_every_parameter(module):
 
 def test_in_evaluation_a_clips_logits_do_not_depend_on_its_batch(module):
     """Order and company of the clips change nothing but rounding."""
-    model = module.build(module.Config(), SMALL, 10)
-    clips = clips_of(SMALL, 6)
+    shape = shape_for(module)
+    model = module.build(module.Config(), shape, 10)
+    clips = clips_of(shape, 6)
     model(clips)  # moves the norms' running statistics away from the identity
     model.eval()
     with torch.no_grad():
@@ -117,8 +127,9 @@ def test_in_evaluation_a_clips_logits_do_not_depend_on_its_batch(module):
 
 def test_the_memory_format_of_the_clips_does_not_matter(module):
     """Channels-last clips give the logits of contiguous ones."""
-    model = module.build(module.Config(), SMALL, 10).eval()
-    clips = clips_of(SMALL, 3)
+    shape = shape_for(module)
+    model = module.build(module.Config(), shape, 10).eval()
+    clips = clips_of(shape, 3)
     with torch.no_grad():
         expected = model(clips)
         got = model(clips.to(memory_format=torch.channels_last_3d))
@@ -127,9 +138,10 @@ def test_the_memory_format_of_the_clips_does_not_matter(module):
 
 def test_it_learns_one_batch_by_heart(module):
     """Forty steps on eight random clips bring the loss from chance to well below half of it."""
-    model = module.build(module.Config(), SMALL, 10)
+    shape = shape_for(module)
+    model = module.build(module.Config(), shape, 10)
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
-    clips, labels = clips_of(SMALL, 8), torch.arange(8)
+    clips, labels = clips_of(shape, 8), torch.arange(8)
     losses = []
     for _ in range(40):
         loss = cross_entropy(model(clips), labels)

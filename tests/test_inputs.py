@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmark import inputs
-from benchmark.spec import INPUTS
+from benchmark.spec import FRAME_INPUTS, INPUTS
 from dynamics_gen.errors import UnknownNameError
 
 
@@ -34,7 +34,7 @@ def reference(video: np.ndarray, form: str) -> np.ndarray:
     return np.diff(standardised, axis=0)
 
 
-@pytest.mark.parametrize("form", INPUTS)
+@pytest.mark.parametrize("form", FRAME_INPUTS)
 def test_form_is_its_definition(form: str) -> None:
     """Every clip, on its own, is what the definition in NumPy says."""
     clips = videos()
@@ -44,7 +44,7 @@ def test_form_is_its_definition(form: str) -> None:
     assert made.dtype == torch.float32
 
 
-@pytest.mark.parametrize("form", INPUTS)
+@pytest.mark.parametrize("form", FRAME_INPUTS)
 def test_parts_make_no_difference(form: str) -> None:
     """A clip at a time, as on a processor, or all at once, as on a GPU."""
     clips = videos(clips=5)
@@ -55,13 +55,44 @@ def test_parts_make_no_difference(form: str) -> None:
         torch.testing.assert_close(made, whole, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("form", INPUTS)
+@pytest.mark.parametrize("form", FRAME_INPUTS)
 def test_shape_is_known_before_the_clips_are(form: str) -> None:
     """`shape_of` gives what `prepare` makes."""
     clips = videos()
     made = inputs.prepare([clips], form, *inputs.statistics([clips]))
     frames, channels, height, width = inputs.shape_of(form, (5, 8, 8, 3))
     assert made.shape == (3, channels, frames, height, width)
+
+
+@pytest.mark.parametrize(
+    ("form", "shape"),
+    [
+        ("flow_farneback", (4, 2, 8, 6)),
+        ("flow_exact", (4, 2, 8, 6)),
+        ("rgb+flow_farneback", (4, 5, 8, 6)),
+        ("rgb+flow_exact", (4, 5, 8, 6)),
+    ],
+)
+def test_flow_has_two_channels_and_a_step_less(form: str, shape: tuple[int, ...]) -> None:
+    """Beside colours, it follows them."""
+    assert inputs.shape_of(form, (5, 8, 6, 3)) == shape
+    assert form in INPUTS
+
+
+def test_flow_goes_in_as_it_is() -> None:
+    """Pixels a frame, (right, down) as channels, in single precision, whatever the parts."""
+    flow = torch.randn(5, 4, 6, 6, 2).half()
+    made = inputs.prepare_flow([flow])
+    assert torch.equal(made, flow.permute(0, 4, 1, 2, 3).float())
+    assert torch.equal(made, inputs.prepare_flow(flow.split(2)))
+    assert made.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_flow_is_not_made_of_frames() -> None:
+    """Frames cannot be brought into a form of flow."""
+    clips = videos()
+    with pytest.raises(UnknownNameError, match="unknown input of frames 'flow_exact': expected one of rgb"):
+        inputs.prepare([clips], "flow_exact", *inputs.statistics([clips]))
 
 
 def test_channels_stay_innermost_in_memory() -> None:
@@ -75,7 +106,7 @@ def test_frames_are_not_written_to() -> None:
     """The resident split survives being read."""
     clips = videos()
     before = clips.clone()
-    for form in INPUTS:
+    for form in FRAME_INPUTS:
         inputs.prepare([clips], form, *inputs.statistics([clips]))
     assert torch.equal(clips, before)
 
@@ -123,6 +154,25 @@ def test_each_clip_is_turned_by_its_own_code() -> None:
         expected = expected[:, ::-1] if code & 2 else expected
         expected = expected.transpose(0, 2, 1, 3) if code & 4 else expected
         assert np.array_equal(result, expected)
+
+
+def test_vectors_turn_with_their_clip() -> None:
+    """A mirror in x negates dx, one in y dy, and x and y change places afterwards: all eight, by hand."""
+    flow = torch.zeros(8, 1, 3, 3, 2, dtype=torch.float16)
+    flow[:, 0, 0, 1] = torch.tensor([2.0, 5.0]).half()  # row 0, column 1
+    expected = [
+        ((0, 1), (2, 5)),
+        ((0, 1), (-2, 5)),
+        ((2, 1), (2, -5)),
+        ((2, 1), (-2, -5)),
+        ((1, 0), (5, 2)),
+        ((1, 0), (5, -2)),
+        ((1, 2), (-5, 2)),
+        ((1, 2), (-5, -2)),
+    ]
+    for turned, ((row, column), vector) in zip(inputs.turn_flow(flow, torch.arange(8)), expected, strict=True):
+        assert turned[0, row, column].tolist() == list(vector)
+        assert turned.count_nonzero() == 2
 
 
 def test_turning_keeps_the_statistics() -> None:

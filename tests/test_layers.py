@@ -155,6 +155,7 @@ def test_no_module_imports_itself_in_a_circle() -> None:
         ("import dynamics_gen.cli", "torch pybullet matplotlib"),
         ("import benchmark.cli", "torch pybullet matplotlib leaderboard baselines"),
         ("import benchmark.record, benchmark.predictions, benchmark.statistics", "torch pybullet matplotlib rich h5py"),
+        ("import benchmark.flow_maker", "torch pybullet matplotlib cv2"),
         ("import leaderboard.table", "torch pybullet matplotlib rich h5py"),
         ("import leaderboard.results.command", "torch pybullet matplotlib rich h5py"),
         ("from dynamics_gen.cli import main; main(['--help'], standalone_mode=False)", "torch pybullet"),

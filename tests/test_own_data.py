@@ -72,6 +72,18 @@ def test_every_committed_model_takes_imported_data(own: Path, tmp_path: Path, mo
     assert made.dataset.splits.train.clips == 24
 
 
+def test_imported_data_have_estimated_flow_and_no_exact_one(own: Path, tmp_path: Path) -> None:
+    """The one trains a model; the other is one sentence, before anything is trained."""
+    words = ["run", str(own / "tiny_net.py"), "--on", str(own / "squares"), "--size", "tiny", "--runs", str(tmp_path)]
+    done = CliRunner().invoke(cli.main, [*words, "--epochs", "1", "--input", "flow_farneback"])
+    assert done.exit_code == 0, done.output
+    assert record.read(tmp_path / "tiny_net" / "squares-flow_farneback" / "record.json").input == "flow_farneback"
+    done = CliRunner().invoke(cli.main, [*words, "--input", "flow_exact"])
+    assert done.exit_code == 1
+    assert "squares/train has no exact flow (the split was imported from video files" in done.output
+    assert done.output.rstrip().endswith("try --input flow_farneback")
+
+
 def test_audit_says_that_there_is_nothing_to_ask(own: Path) -> None:
     """One sentence: imported clips have no trajectories."""
     done = CliRunner().invoke(cli.main, ["audit", str(own / "squares")])

@@ -43,6 +43,16 @@ def test_part_reads_the_clips_of_the_whole() -> None:
     assert np.array_equal(out, split.videos[[3, 5]])
 
 
+@pytest.mark.parametrize("clips", [[3, 4, 5], [3, 5, 11], None])
+def test_flow_of_a_part_is_the_part_of_the_flow(clips: list[int] | None) -> None:
+    """Its clips, and the steps between its frames; neighbours are not copied out of a file that may be large."""
+    split = MemorySplit(12)
+    flow = np.random.default_rng(0).random((12, 7, 4, 4, 2)).astype(np.float16)
+    part = PartOfSplit(split, None if clips is None else np.array(clips), frames=(2, 6)).part_of_flow(flow)
+    assert np.array_equal(part, flow[np.arange(12) if clips is None else clips][:, 2:5])
+    assert np.shares_memory(part, flow) == (clips != [3, 5, 11])
+
+
 def test_window_shows_its_frames_alone() -> None:
     """And is of their length, for whoever batches it."""
     split = MemorySplit(6)

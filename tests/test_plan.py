@@ -76,4 +76,4 @@ def test_missing_splits_are_built_and_no_others(tmp_path: Path, monkeypatch: pyt
 
 def test_duration_is_told_in_round_figures() -> None:
     """Seconds, then minutes."""
-    assert [plan._duration(s) for s in (3, 45, 600)] == ["a few seconds", "about 45 s", "about 10 minutes"]
+    assert [plan.duration(s) for s in (3, 45, 600)] == ["a few seconds", "about 45 s", "about 10 minutes"]

@@ -18,7 +18,7 @@ from moving_squares import MODEL, build_squares
 from safetensors.numpy import load_file
 
 import dynamics_gen
-from benchmark import predictions, record, spec
+from benchmark import choice, predictions, record, spec
 from benchmark.choice import read_choice
 from benchmark.errors import StoppedError, TrainingError
 from benchmark.plan import Options, make_plan
@@ -110,6 +110,26 @@ def test_test_split_is_opened_after_every_choice(
     monkeypatch.setattr(dynamics_gen, "open", trap)
     run(model, squares, tmp_path, seeds=2)
     assert opened == ["train", "valid", "test"]
+
+
+def test_flow_of_test_is_made_after_every_choice(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While epochs are chosen, there is flow beside train and valid alone."""
+    data = build_squares(tmp_path / "data", per_class=(4, 1, 1))
+
+    def made() -> list[str]:
+        return sorted(path.parent.name for path in data.glob("dynamics-tiny/*/flow_farneback*"))
+
+    seen, real = [], choice.write_choice
+
+    def noted(*details: object) -> None:
+        seen.append(made())
+        real(*details)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("benchmark.run.write_choice", noted)
+    result = run(model, data, tmp_path / "runs", input="flow_farneback", seeds=2, training={"epochs": 1})
+    assert seen == [["train", "valid"]] * 2
+    assert made() == ["test", "train", "valid"]
+    assert result.input == "flow_farneback"
 
 
 def test_training_does_not_depend_on_test(model: Path, squares: Path, tmp_path: Path) -> None:

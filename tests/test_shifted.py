@@ -116,6 +116,17 @@ def test_long_clips_are_averaged_over_windows(run: Path, data: Path) -> None:
     np.testing.assert_allclose(said.probabilities, expected.numpy(), atol=1e-4)
 
 
+def test_flow_is_seen_as_in_training(model: Path, data: Path, tmp_path: Path) -> None:
+    """A run on flow, of a part of train, is put to flow: made for the set, cut into the same windows."""
+    wishes = {"input": "flow_farneback", "training": {"train_per_class": 5}}
+    made = train(model, data, tmp_path / "runs", **wishes)
+    run = tmp_path / "runs" / "tiny_net" / "standard-tiny-5-per-class-flow_farneback"
+    camera, long = evaluate(run, data, "camera", "long").shifted
+    assert made.seeds[0].scores.train.clips == 50
+    assert [one.scores for one in camera.seeds] == [seed.scores.test for seed in made.seeds]
+    assert (long.windows, long.seeds[0].scores.clips) == (2, 30)
+
+
 @pytest.mark.parametrize(
     ("frames", "window", "starts"),
     [(32, 32, [0]), (64, 32, [0, 32]), (48, 32, [0, 16]), (65, 32, [0, 16, 33]), (33, 32, [0, 1]), (3, 1, [0, 1, 2])],
