@@ -1,9 +1,9 @@
-"""Learning to classify clips: cross-entropy, AdamW, the epoch with the fewest errors on valid."""
+"""Learning to classify clips: cross-entropy or the network's own losses, AdamW, the epoch with the fewest errors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
@@ -16,11 +16,36 @@ from benchmark.recipe import Training
 from benchmark.train import Learner
 
 
+@runtime_checkable
+class OwnLosses(Protocol):
+    """A network that says itself what it learns from, in phases if it likes."""
+
+    def losses(
+        self,
+        clips: Float[Tensor, "batch channels time height width"],
+        labels: Int64[Tensor, " batch"],
+        progress: float,
+        cross_entropy: Callable[[Tensor, Tensor], Tensor],
+    ) -> Mapping[str, Tensor]:
+        """Scalars of a batch: `loss`, which is descended, `error`, the share of clips that are wrong, and any others.
+
+        The others are noted with the epoch. A weight from which `loss` does not come stays as it is, bit for bit.
+
+        Args:
+            clips: as the network's `forward` takes them.
+            labels: their classes.
+            progress: the share of the run's steps that lie behind, in [0, 1); phases depend on nothing else, so that a
+                resumed run is an undisturbed one.
+            cross_entropy: of logits [N, classes] and labels [N], with the recipe's smoothing.
+        """
+        ...
+
+
 class Classification(Learner):
     """One network, one optimiser.
 
     Args:
-        network: clips [B, C, T, H, W] to logits [B, classes].
+        network: clips [B, C, T, H, W] to logits [B, classes]; trained on the cross-entropy, or on its `OwnLosses`.
         recipe: learning rate, decay, smoothing, clipping.
         fabric: puts the network on its device, in its precision.
     """
@@ -38,7 +63,10 @@ class Classification(Learner):
         ]
         optimiser = AdamW(groups, lr=recipe.learning_rate)
         self._forward, self._optimiser = fabric.setup(network, optimiser)
-        self._loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+        self._cross_entropy = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+        self._has_losses = isinstance(network, OwnLosses)
+        if self._has_losses:
+            self._forward.mark_forward_method("losses")
 
     def modules(self) -> Mapping[str, nn.Module]:
         """The network."""
@@ -48,16 +76,20 @@ class Classification(Learner):
         """Its AdamW."""
         return {"adamw": self._optimiser.optimizer}
 
-    def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
-        """One step of AdamW; returns `loss` and `error`, the share of clips whose likeliest class is wrong."""
-        logits = self._forward(batch.clips).float()
-        loss = self._loss(logits, batch.labels)
+    def training_step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
+        """One step of AdamW; returns `loss`, `error`, the share of clips whose likeliest class is wrong, and others."""
+        if self._has_losses:
+            found = self._forward.losses(batch.clips, batch.labels, progress, self._cross_entropy)
+        else:
+            logits = self._forward(batch.clips).float()
+            wrong = logits.detach().argmax(1) != batch.labels
+            found = {"loss": self._cross_entropy(logits, batch.labels), "error": wrong.float().mean()}
         self._optimiser.zero_grad(set_to_none=True)
-        self.fabric.backward(loss)
+        self.fabric.backward(found["loss"])
         if self.recipe.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip)
         self._optimiser.step()
-        return {"loss": loss.detach(), "error": (logits.detach().argmax(1) != batch.labels).float().mean()}
+        return {name: value.detach() for name, value in found.items()}
 
     def validate(self, batches: Iterator[Batch]) -> Mapping[str, float]:
         """The error."""

@@ -9,6 +9,7 @@ import click
 
 from benchmark import spec
 from benchmark.errors import StoppedError
+from benchmark.human.command import human
 from benchmark.recipe import PRECISIONS
 from dynamics_gen.config import RELEASES, SIZES, directory_name
 from dynamics_gen.console import Failure, Group, sentence_of
@@ -28,6 +29,9 @@ def main() -> None:
     Example:
         bench run conv3d_convlstm --size mini
     """
+
+
+main.add_command(human)
 
 
 @main.command("list")

@@ -4,7 +4,8 @@ The file starts with a docstring (its first line is the summary) and states, as 
 and, if it likes, `TRAINING`: its own defaults of the training recipe by size, "*" for every size. It defines a frozen
 dataclass `Config` of hyper-parameters with defaults, and what its task asks for; a classifier defines
 `build(config, shape, classes)`, which returns a `torch.nn.Module` from clips [B, C, T, H, W] to logits [B, classes],
-where `shape` is the (T, C, H, W) of its input.
+where `shape` is the (T, C, H, W) of its input. A network that learns from more than the cross-entropy, or in phases,
+also has the method `losses` of `benchmark.classification.OwnLosses`.
 """
 
 from __future__ import annotations

@@ -43,8 +43,11 @@ class Learner(ABC):
         """Every optimiser, by name."""
 
     @abstractmethod
-    def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Learns from a batch; returns its losses and rates as detached scalars, `loss` among them."""
+    def training_step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
+        """Learns from a batch; returns its losses and rates as detached scalars, `loss` among them.
+
+        `progress` is the share of the run's steps that lie behind, in [0, 1): a function of the step alone.
+        """
 
     @abstractmethod
     def validate(self, batches: Iterator[Batch]) -> Mapping[str, float]:
@@ -162,7 +165,7 @@ def _train_epoch(
     rates: list[dict],
     report: Callable[[Event], None],
 ) -> dict[str, float]:
-    """One pass over train; returns the mean of each loss and rate over its clips."""
+    """One pass over train; returns the mean of each loss and rate over the clips of the steps that gave it."""
     order = shuffled(len(train), recipe.batch_size, seed, epoch)
     turns = symmetries(order, seed, epoch) if recipe.augment else None
     first, steps = (epoch - 1) * len(order), recipe.epochs * len(order)
@@ -174,14 +177,15 @@ def _train_epoch(
         factor = warmup_cosine(first + step, steps, recipe.warmup * len(order))
         for group in rates:
             group["lr"] = group["initial_lr"] * factor
-        losses.append(learner.training_step(batch))
+        losses.append(learner.training_step(batch, (first + step) / steps))
         pending += len(batch)
         if train.device.type == "cpu" or len(losses) % STEPS_A_CHECK == 0 or len(losses) == len(order):
             _refuse_nonfinite(losses[checked:], first + checked + 1, epoch)
             checked = len(losses)
             report(Event(epoch=epoch, clips=pending, loss=float(losses[-1]["loss"])))
             pending = 0
-    return {name: torch.stack([loss[name].double() for loss in losses]).mean().item() for name in losses[0]}
+    names = dict.fromkeys(name for loss in losses for name in loss)
+    return {name: torch.stack([loss[name].double() for loss in losses if name in loss]).mean().item() for name in names}
 
 
 def _refuse_nonfinite(losses: list[Mapping[str, Tensor]], first_step: int, epoch: int) -> None:

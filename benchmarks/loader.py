@@ -65,7 +65,7 @@ def main(model: str, data: Path, rounds: int, steps: int) -> None:
         for name, batches in sources.items():
             start = time.perf_counter(), time.process_time()
             for batch in islice(batches, steps):
-                learner.training_step(batch)
+                learner.training_step(batch, 0.0)
             if planned.device.type == "cuda":
                 torch.cuda.synchronize()
             if turn:  # the first warms up

@@ -19,7 +19,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from dynamics_gen.shapes import SQUARE, Mesh
+from dynamics_gen.shapes import Mesh
 
 
 @contextlib.contextmanager
@@ -44,6 +44,7 @@ GRAVITY = 10.0
 
 _BEAD_RADIUS = 0.05
 _LANE = 0.25
+_SPECK = [[0.0, 0.0, 0.0], [1e-3, 0.0, 0.0], [0.0, 1e-3, 0.0]]
 _STOP, _BEAD, _FREE = 1, 2, 4  # collision groups: beads meet the stop alone, free bodies nothing
 
 
@@ -112,10 +113,14 @@ class Rails:
         pybullet.setGravity(-GRAVITY if falling else 0.0, 0, 0, client)
         sphere = pybullet.createCollisionShape(pybullet.GEOM_SPHERE, radius=_BEAD_RADIUS, physicsClientId=client)
         plane = pybullet.createCollisionShape(pybullet.GEOM_PLANE, planeNormal=[1, 0, 0], physicsClientId=client)
-        stop = pybullet.createMultiBody(0, plane, basePosition=[-_BEAD_RADIUS, 0, 0], physicsClientId=client)
+        # A body without looks of its own would get a sphere's mesh, which takes longer than the body.
+        unseen = pybullet.createVisualShape(
+            pybullet.GEOM_MESH, vertices=_SPECK, indices=[0, 1, 2], physicsClientId=client
+        )
+        stop = pybullet.createMultiBody(0, plane, unseen, basePosition=[-_BEAD_RADIUS, 0, 0], physicsClientId=client)
         pybullet.changeDynamics(stop, -1, restitution=1, lateralFriction=0, physicsClientId=client)
         pybullet.setCollisionFilterGroupMask(stop, -1, _STOP, _BEAD, client)
-        ids = [self._add(body, lane, sphere) for lane, body in enumerate(bodies)]
+        ids = [self._add(body, lane, sphere, unseen) for lane, body in enumerate(bodies)]
         position, velocity = np.empty((n, frames)), np.empty((n, frames))
         orientation, angular = np.empty((n, frames, 4)), np.empty((n, frames, 3))
         for frame in range(frames):
@@ -127,11 +132,12 @@ class Rails:
                 (velocity[k, frame], _, _), angular[k, frame] = pybullet.getBaseVelocity(body, client)
         return States(position, velocity, orientation, angular)
 
-    def _add(self, body: Body, lane: int, sphere: int) -> int:
+    def _add(self, body: Body, lane: int, sphere: int, unseen: int) -> int:
         client = self._client
         made = pybullet.createMultiBody(
             1.0,
             sphere,
+            unseen,
             basePosition=[body.position, lane * _LANE, 0],
             baseOrientation=list(body.orientation),
             useMaximalCoordinates=True,  # a plain rigid body
@@ -163,7 +169,6 @@ class Studio:
     """
 
     AMBIENT, DIFFUSE = 0.55, 0.5
-    _AWAY = (0.0, 0.0, 1e3)  # behind the eye
 
     def __init__(self, distance: float) -> None:
         if not pybullet.isNumpyEnabled():
@@ -188,9 +193,6 @@ class Studio:
         self._end = weakref.finalize(self, pybullet.disconnect, self._client)
         # Textures travel through one file, which Bullet would otherwise read once and remember.
         pybullet.setPhysicsEngineParameter(enableFileCaching=0, physicsClientId=self._client)
-        self._chart = self.add(SQUARE)
-        self.paint(self._chart, np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(16, 16, 3))
-        self.place(self._chart, self._AWAY, (0.0, 0.0, 0.0, 1.0))
 
     def light(self, direction: Float64[np.ndarray, "3"]) -> None:
         """Sets the unit vector towards the light."""
@@ -216,17 +218,6 @@ class Studio:
         _write_tga(self._texture_file, texture)
         image = pybullet.loadTexture(self._texture_path, physicsClientId=client)
         pybullet.changeVisualShape(body, -1, textureUniqueId=image, physicsClientId=client)
-
-    def lit(self, texture: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
-        """What a texture on a plane that squarely faces the eye looks like where each texel falls on one pixel.
-
-        The light is the same all over such a plane, so a chart of the 256 grey levels tells what becomes of each: one
-        small picture instead of a mesh, a texture and a picture of every pixel.
-        """
-        self.place(self._chart, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
-        levels = self.picture(16, 0, 0, 16, 16)[0][..., 0].ravel()
-        self.place(self._chart, self._AWAY, (0.0, 0.0, 0.0, 1.0))
-        return levels[texture]
 
     def remove(self, body: int) -> None:
         """Takes a mesh out of the scene."""

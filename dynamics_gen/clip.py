@@ -44,7 +44,7 @@ class Clip:
         angular_velocity: rad / s, world axes.
         arc_length: way along the path, world units; for a bounce, distance from the stop.
         camera: eye (x, y, z), looking along -z, and half the side of the view in the plane z = 0.
-        parameters: every drawn parameter by name: a float, an int, a short ASCII string or a small float array;
+        parameters: every drawn parameter by name: a float32, an int, a short ASCII string or a small float32 array;
             the same names in every clip, NaN (or "") where a parameter does not apply.
     """
 
@@ -59,7 +59,7 @@ class Clip:
     angular_velocity: Float32[np.ndarray, "time 3"]
     arc_length: Float32[np.ndarray, " time"]
     camera: Float32[np.ndarray, "time 4"]
-    parameters: dict[str, float | int | str | np.ndarray]
+    parameters: dict[str, np.floating | int | str | np.ndarray]
 
     def large(self) -> dict[str, np.ndarray]:
         """What is stored a clip at a time, by column name."""

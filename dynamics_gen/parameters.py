@@ -107,6 +107,7 @@ def draw_look(rng: np.random.Generator, release: Release) -> Appearance:
     while True:
         azimuth, slant = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 1.0)
         orientation = rng.standard_normal(4)
+        length = float(np.sqrt((orientation * orientation).sum()))
         drawn = Appearance(
             shape=str(rng.choice(forms)),
             proportions=rng.uniform(size=2),
@@ -114,7 +115,7 @@ def draw_look(rng: np.random.Generator, release: Release) -> Appearance:
             pattern=str(rng.choice(surfaces)),
             first_color=rng.uniform(0, 255, 3),
             second_color=rng.uniform(0, 255, 3),
-            orientation=orientation / np.linalg.norm(orientation),
+            orientation=orientation / length,
             light=np.array([np.sin(slant) * np.cos(azimuth), np.sin(slant) * np.sin(azimuth), np.cos(slant)]),
             backdrop=str(rng.choice(surfaces)),
             backdrop_color=rng.uniform(40, 215, 3),
@@ -202,8 +203,26 @@ def reach(radius: float) -> float:
     return 1.0 - (radius + EDGE_MARGIN) * slope
 
 
+def single_precision(
+    drawn: dict[str, float | int | str | np.ndarray],
+) -> dict[str, np.floating | int | str | np.ndarray]:
+    """The parameters with floats of 32 bits: what a shard keeps.
+
+    In 64 bits, the last of them depend on the processor (on which of its kernels OpenBLAS takes), and with them the
+    split's fingerprint would.
+    """
+    return {
+        name: np.float32(value)
+        if isinstance(value, float)
+        else value.astype(np.float32)
+        if isinstance(value, np.ndarray) and value.dtype == np.float64
+        else value
+        for name, value in drawn.items()
+    }
+
+
 def columns(appearance: Appearance, motion: Motion) -> dict[str, float | int | str | np.ndarray]:
-    """Every drawn parameter by name, for the shard; NaN where one does not apply."""
+    """Every drawn parameter by name; NaN where one does not apply."""
     nan = float("nan")
     path, law = motion.curve.path, motion.law
     drawn: dict[str, float | int | str | np.ndarray] = {

@@ -1,8 +1,8 @@
-"""Clips from indices: draw, simulate, render, compose.
+"""Clips from indices: draw, simulate, render.
 
-Plain scenes are rendered fast: the backdrop is lit once a clip; each frame renders the object alone, in a window just
-around it, at twice the resolution, and lays it over the backdrop. A plain render of the whole scene gives the same
-pixels (`plain_video`), and is the way of scenes in which the camera or more than the object moves or stands about.
+`raster` renders: of plain scenes the object alone, over a backdrop that is lit once a clip; of those in which the
+camera or more than the object moves or stands about, everything. TinyRenderer's own pictures are the reference
+(`Renderer.plain_video`): they are the same, byte for byte.
 """
 
 from __future__ import annotations
@@ -13,25 +13,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, UInt8, UInt32
+from jaxtyping import Float64, UInt8
 
-from dynamics_gen import parameters, seeds, shapes, shifts, textures
+from dynamics_gen import parameters, raster, seeds, shapes, shifts, textures
 from dynamics_gen.annotations import RigidBody
 from dynamics_gen.bullet import Rails, Studio
 from dynamics_gen.classes import factors
 from dynamics_gen.clip import Clip
 from dynamics_gen.config import BuildConfig
 from dynamics_gen.parameters import CAMERA_DISTANCE, Appearance, Motion
+from dynamics_gen.raster import SAMPLES
 from dynamics_gen.shifts import Setting, Solid
 from dynamics_gen.simulate import Trajectory, rates_for, simulate
 
-SAMPLES = 2
-"""Samples along each side of a pixel: edges are anti-aliased by SAMPLES² samples."""
-
 BATCH = 128
 """Clips simulated together; changes nothing in them."""
-
-_TWO_BYTES = np.uint32(0x00FF00FF)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,17 +43,16 @@ class Scene:
 
 
 class Renderer:
-    """Makes clips of one configuration; holds the two Bullet clients, so it belongs to one process and thread."""
+    """Makes clips of one configuration; holds Bullet's clients, so it belongs to one process and thread."""
 
     def __init__(self, config: BuildConfig) -> None:
         self.config = config
         self._rails = Rails()
-        self._studio = Studio(CAMERA_DISTANCE)
+        self._studio: Studio | None = None
 
     def clips(self, indices: Sequence[int]) -> Iterator[Clip]:
         """Yields the clips of the given indices, in that order."""
         for start in range(0, len(indices), BATCH):
-            self._studio.clear()
             for scene in self.scenes(indices[start : start + BATCH]):
                 yield self._clip(scene)
 
@@ -117,32 +112,19 @@ class Renderer:
         ]
 
     def video(self, scene: Scene) -> UInt8[np.ndarray, "time height width 3"]:
-        """Renders a scene, the fast way if it is plain."""
+        """Renders a scene."""
+        bodies, light, camera = self.solids(scene), scene.appearance.light, scene.setting.camera
         if not scene.setting.plain:
-            return self.plain_video(scene)
-        studio, size = self._studio, self.config.image_size
-        wall, thing = self.solids(scene)
-        studio.light(scene.appearance.light)
-        backdrop = studio.lit(wall.texture)
-        body = studio.add(_seen_part(thing))
-        studio.paint(body, thing.texture)
-        corners, (width, height) = _windows(thing, size)
-        sprites = np.empty((len(corners), height * SAMPLES, width * SAMPLES, 4), np.uint8)
-        depths = np.empty(sprites.shape[:3], np.float32)
-        trajectory = scene.trajectory
-        poses = zip(trajectory.position.tolist(), trajectory.orientation.tolist(), strict=True)
-        for t, ((position, orientation), (left, top)) in enumerate(zip(poses, corners.tolist(), strict=True)):
-            studio.place(body, position, orientation)
-            sprites[t], depths[t] = studio.picture(
-                size * SAMPLES, left * SAMPLES, top * SAMPLES, width * SAMPLES, height * SAMPLES
-            )
-        studio.remove(body)
-        return _compose(backdrop, sprites, depths < 1.0, corners)
+            return raster.stage(bodies, light, camera, self.config.image_size)
+        wall, thing = bodies
+        return raster.film(thing, light, camera[0], raster.lit(wall.texture, light, CAMERA_DISTANCE))
 
     def plain_video(self, scene: Scene, frames: Sequence[int] | None = None) -> UInt8[np.ndarray, "n height width 3"]:
-        """Renders frames (all of them by default) the plain way: the whole scene, every sample. The reference."""
-        studio, size = self._studio, self.config.image_size
-        solids = self.solids(scene)
+        """Has TinyRenderer render frames (all of them by default): the whole scene, every sample. The reference."""
+        if self._studio is None:
+            self._studio = Studio(CAMERA_DISTANCE)
+        studio, size, solids = self._studio, self.config.image_size, self.solids(scene)
+        studio.clear()
         studio.light(scene.appearance.light)
         bodies = []
         for solid in solids:
@@ -156,8 +138,6 @@ class Renderer:
             fine = studio.picture(*window, scene.setting.camera[frame].tolist())[0][..., :3]
             blocks = fine.reshape(size, SAMPLES, size, SAMPLES, 3).astype(np.uint16)
             video.append((blocks.sum(axis=(1, 3)) + SAMPLES**2 // 2) // SAMPLES**2)
-        for body in bodies:
-            studio.remove(body)
         return np.array(video, np.uint8)
 
     def solids(self, scene: Scene) -> list[Solid]:
@@ -201,7 +181,9 @@ class Renderer:
             angular_velocity=trajectory.angular_velocity.astype(np.float32),
             arc_length=trajectory.arc_length.astype(np.float32),
             camera=scene.setting.camera.astype(np.float32),
-            parameters=parameters.columns(scene.appearance, scene.motion) | scene.setting.drawn,
+            parameters=parameters.single_precision(
+                parameters.columns(scene.appearance, scene.motion) | scene.setting.drawn
+            ),
         )
 
 
@@ -225,67 +207,6 @@ def rotation_matrices(quaternions: Float64[np.ndarray, "n 4"]) -> Float64[np.nda
         [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
     ]
     return np.moveaxis(np.array(rows), -1, 0)
-
-
-def _seen_part(solid: Solid) -> shapes.Mesh:
-    """The mesh without the triangles that face away from the eye in every frame; a closed one looks the same."""
-    mesh = solid.mesh
-    a, b, c = (mesh.vertices[mesh.triangles[:, i]] for i in range(3))
-    outward = np.cross(b - a, c - a)
-    to_eye = np.array([0.0, 0.0, CAMERA_DISTANCE]) - solid.position
-    eyes = np.einsum("tij,ti->tj", rotation_matrices(solid.orientation), to_eye)  # in the body's frame
-    facing = eyes @ outward.T > np.einsum("ij,ij->i", a, outward)
-    return dataclasses.replace(mesh, triangles=mesh.triangles[facing.any(axis=0)])
-
-
-def _windows(solid: Solid, size: int) -> tuple[Int64[np.ndarray, "time 2"], tuple[int, int]]:
-    """Upper left corners (left, top), in pixels, of windows of one size that hold the object in each frame."""
-    turned = np.array_equal(solid.orientation[0], solid.orientation[-1])
-    quaternions = solid.orientation[:1] if turned else solid.orientation
-    world = solid.mesh.vertices @ rotation_matrices(quaternions).transpose(0, 2, 1) + solid.position[:, None]
-    pixels = np.ascontiguousarray(np.moveaxis(project(world, size), -1, 1))  # [time, 2, vertex]
-    low = np.floor(pixels.min(axis=-1)).astype(np.int64)
-    high = np.ceil(pixels.max(axis=-1)).astype(np.int64)
-    extent = (high - low).max(axis=0)
-    return np.clip(low, 0, size - extent), (int(extent[0]), int(extent[1]))
-
-
-def _compose(
-    backdrop: UInt8[np.ndarray, "height width 3"],
-    sprites: UInt8[np.ndarray, "time y x 4"],
-    covered: Bool[np.ndarray, "time y x"],
-    corners: Int64[np.ndarray, "time 2"],
-) -> UInt8[np.ndarray, "time height width 3"]:
-    """Averages each pixel's samples, with the backdrop where the object leaves them free.
-
-    A pixel's four bytes travel in two 32-bit words, red with blue and green with alpha, each with room for its sum.
-    """
-    # TinyRenderer leaves free samples white: that white is taken out again and the backdrop put in.
-    rows = covered[:, ::SAMPLES].view(np.uint8) + covered[:, 1::SAMPLES].view(np.uint8)
-    free = SAMPLES**2 - (rows[..., ::SAMPLES] + rows[..., 1::SAMPLES])
-    height, width = free.shape[1:]
-    samples = sprites.view(np.uint32)[..., 0]
-    behind = np.pad(backdrop, ((0, 0), (0, 0), (0, 1))).view(np.uint32)[..., 0]
-    windows = np.stack([behind[y : y + height, x : x + width] for x, y in corners.tolist()])
-    mixed = np.zeros(free.shape, np.uint32)
-    rounding = np.uint32(SAMPLES**2 // 2 * 0x10001)
-    for shift in (np.uint32(0), np.uint32(8)):
-        total = _pool((samples >> shift) & _TWO_BYTES)
-        total -= free * (_TWO_BYTES - ((windows >> shift) & _TWO_BYTES))
-        mixed |= (((total + rounding) >> np.uint32(SAMPLES)) & _TWO_BYTES) << shift
-    # Copies of long rows: those of three bytes, a pixel each, take ten times as long.
-    sprite_rows = np.ascontiguousarray(mixed.view(np.uint8).reshape(*free.shape, 4)[..., :3])
-    video = np.empty((len(sprites), *backdrop.shape), np.uint8)
-    video.reshape(len(video), -1)[:] = backdrop.ravel()
-    for frame, (x, y) in enumerate(corners.tolist()):
-        video[frame, y : y + height, x : x + width] = sprite_rows[frame]
-    return video
-
-
-def _pool(words: UInt32[np.ndarray, "time y x"]) -> UInt32[np.ndarray, "time y/2 x/2"]:
-    """Sums blocks of SAMPLES × SAMPLES; two neighbours in a row are added as the halves of one 64-bit word."""
-    pairs = (words[:, ::SAMPLES] + words[:, 1::SAMPLES]).view(np.uint64)
-    return (pairs + (pairs >> np.uint64(32))).astype(np.uint32)
 
 
 def _has_stills(video: UInt8[np.ndarray, "time height width 3"]) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import hashlib
 import io
 import json
@@ -39,6 +38,7 @@ from dynamics_gen.shard_file import (
     ShardFile,
     chunk_shape,
 )
+from dynamics_gen.stored_chunk import LEVELS, decode_stored, encode_chunk
 
 Report = Callable[[int], None]
 """Called now and then with the number of clips finished since the last call."""
@@ -46,8 +46,8 @@ Report = Callable[[int], None]
 CLIPS_A_REPORT = 25
 
 _COMPRESSION = {
-    "zstd": {"compression": FILTERS["zstd"], "compression_opts": (3,)},
-    "gzip": {"compression": "gzip", "compression_opts": 4},
+    "zstd": {"compression": FILTERS["zstd"], "compression_opts": (LEVELS["zstd"],)},
+    "gzip": {"compression": "gzip", "compression_opts": LEVELS["gzip"]},
 }
 
 
@@ -98,37 +98,27 @@ def compress_piece(header: ShardHeader, start: int, stop: int, clips: Iterable[S
     Raises:
         ShardError: what was decoded is not what was compressed.
     """
-    _register_codec(header.codec)
+    codec, expected = header.codec, stop - start
+    _register_codec(codec)
     hashes: list[bytes] = []
-    marks: list[list[int]] = []
     small: list[dict[str, object]] = []
     large: dict[str, Column] = {}
-    image, expected = io.BytesIO(), stop - start
-    with _created(image) as file:
-        for clip in clips:
-            if len(hashes) == expected:
-                raise ValueError(f"more clips came than the {expected} of the piece")
-            arrays = {name: np.ascontiguousarray(array) for name, array in sorted(clip.large().items())}
-            if not large:
-                large = {name: Column(dtype=array.dtype.str, shape=array.shape) for name, array in arrays.items()}
-                for name, column in large.items():
-                    _dataset(file, name, column, dataclasses.replace(header, clips=expected))
-            for name, array in arrays.items():
-                stored = file[name]
-                assert isinstance(stored, h5py.Dataset)
-                stored[len(hashes)] = array
-            hashes.append(_hash(arrays.values()))
-            marks.append([_mark(array) for array in arrays.values()])
-            small.append(clip.small())
-            if len(hashes) % CLIPS_A_REPORT == 0 or len(hashes) == expected:
-                report((len(hashes) - 1) % CLIPS_A_REPORT + 1)
+    chunks: dict[str, list[bytes]] = {}
+    for clip in clips:
+        if len(hashes) == expected:
+            raise ValueError(f"more clips came than the {expected} of the piece")
+        arrays = {name: np.ascontiguousarray(array) for name, array in sorted(clip.large().items())}
+        if not large:
+            large = {name: Column(dtype=array.dtype.str, shape=array.shape) for name, array in arrays.items()}
+            chunks = {name: [] for name in large}
+        for name, array in arrays.items():
+            chunks[name].append(_encoded(array, codec, len(hashes), shuffled=name not in BYTES))
+        hashes.append(_hash(arrays.values()))
+        small.append(clip.small())
+        if len(hashes) % CLIPS_A_REPORT == 0 or len(hashes) == expected:
+            report((len(hashes) - 1) % CLIPS_A_REPORT + 1)
     if len(hashes) != expected:
         raise ValueError(f"only {len(hashes)} clips came for a piece of {expected}")
-    with h5py.File(image, "r") as file:  # opened anew, so that nothing comes from a cache
-        chunks = {
-            name: _decoded_chunks(file, name, column, [of[k] for of in marks])
-            for k, (name, column) in enumerate(large.items())
-        }
     return Piece(start=start, large=large, chunks=chunks, hashes=hashes, small=small)
 
 
@@ -238,17 +228,14 @@ def _read_back(path: Path, header: ShardHeader, digests: np.ndarray, image: memo
         raise ShardError(f"{path} read back other bytes than were written to it: the disk may be faulty")
 
 
-def _decoded_chunks(file: h5py.File, name: str, column: Column, marks: list[int]) -> list[bytes]:
-    """The stored chunks of a piece, each decoded first; comparing checksums takes a fifth of the time of hashing."""
-    stored = file[name]
-    assert isinstance(stored, h5py.Dataset)
-    chunks, clips = [], np.empty(column.shape, column.dtype)
-    for clip, mark in enumerate(marks):
-        stored.read_direct(clips, clip)
-        if _mark(clips) != mark:
-            raise ShardError(f"clip {clip} of a piece decodes to another than was compressed: the memory may be faulty")
-        chunks.append(stored.id.read_direct_chunk((clip, *[0] * len(column.shape)))[1])
-    return chunks
+def _encoded(values: np.ndarray, codec: str, clip: int, *, shuffled: bool) -> bytes:
+    """A chunk of a clip, decoded again to see that it holds the values."""
+    chunk = encode_chunk(values, codec, shuffled=shuffled)
+    decoded = np.empty_like(values)
+    decode_stored(chunk, codec, decoded, shuffled=shuffled)
+    if decoded.tobytes() != values.tobytes():
+        raise ShardError(f"clip {clip} of a piece decodes to another than was compressed: the memory may be faulty")
+    return chunk
 
 
 def _write_column(file: h5py.File, name: str, column: Column, header: ShardHeader, values: np.ndarray) -> None:
@@ -279,18 +266,6 @@ def _write_attributes(file: h5py.File, header: ShardHeader) -> None:
             file.attrs[name] = np.int64(value)
         else:
             file.attrs[name] = np.bytes_(value if isinstance(value, str) else json.dumps(value))
-
-
-def _mark(clip: np.ndarray) -> int:
-    """A checksum of an array that depends on every byte and its place, far quicker than a cryptographic one."""
-    flat = clip.reshape(-1).view(np.uint8)
-    words = flat[: flat.size // 8 * 8].view(np.uint64)
-    return int(words @ _odd_numbers(words.size)) + int(flat[words.nbytes :].sum())
-
-
-@functools.lru_cache(maxsize=1)
-def _odd_numbers(count: int) -> np.ndarray:
-    return 2 * np.arange(count, dtype=np.uint64) + 1
 
 
 def _hash(arrays: Iterable[np.ndarray]) -> bytes:

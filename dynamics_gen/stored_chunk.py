@@ -1,20 +1,43 @@
-"""Decodes a stored chunk without HDF5's filters, into memory of the size that it must have.
+"""Encodes and decodes chunks without HDF5's filters, into memory of the size that they must have.
 
 HDF5 takes memory for whatever a compressed chunk claims to be, and its Zstd filter ignores errors: a chunk that ends
-early or decodes to too little would hand out what happened to lie in memory.
+early or decodes to too little would hand out what happened to lie in memory. What is encoded here is what HDF5's own
+filters write, and they read it.
 """
 
 from __future__ import annotations
 
 import functools
 import zlib
+from types import ModuleType
 
 import h5py
 import numpy as np
 
 from dynamics_gen.errors import ShardError
 
+LEVELS = {"zstd": 3, "gzip": 4}
+"""How hard each codec tries."""
+
 _CHECKSUM = 4
+
+
+def encode_chunk(values: np.ndarray, codec: str, *, shuffled: bool) -> bytes:
+    """A chunk as it is stored: the bytes of a value taken apart, compression, checksum.
+
+    Args:
+        values: C-contiguous.
+        codec: "zstd" or "gzip".
+        shuffled: whether HDF5's byte shuffling is the dataset's first filter.
+    """
+    data = values.reshape(-1).view(np.uint8)
+    if shuffled and values.itemsize > 1:
+        data = np.ascontiguousarray(data.reshape(values.size, values.itemsize).T)
+    if codec == "zstd":
+        frame = _zstandard().ZstdCompressor(level=LEVELS[codec]).compress(data.data)
+    else:
+        frame = zlib.compress(data.data, LEVELS[codec])
+    return frame + fletcher32(memoryview(frame)).to_bytes(_CHECKSUM, "little")
 
 
 def decode_chunk(
@@ -36,6 +59,11 @@ def decode_chunk(
     skipped, stored = dataset.read_direct_chunk(place)
     if skipped:
         raise ValueError(f"filters {skipped:#x} of its pipeline were left out")
+    decode_stored(stored, codec, out, shuffled=shuffled)
+
+
+def decode_stored(stored: bytes, codec: str, out: np.ndarray, *, shuffled: bool) -> None:
+    """Decodes what `encode_chunk` or HDF5 made; arguments and errors as those of `decode_chunk`."""
     frame, checksum = memoryview(stored)[:-_CHECKSUM], int.from_bytes(stored[-_CHECKSUM:], "little")
     if len(stored) <= _CHECKSUM or fletcher32(frame) != checksum:
         raise ValueError("its checksum is wrong")
@@ -80,13 +108,7 @@ def _residue(total: int) -> int:
 
 
 def _zstd(frame: memoryview, out: np.ndarray) -> None:
-    try:
-        import zstandard
-    except ImportError:
-        raise ShardError(
-            "shards compressed with Zstd need the Python package zstandard, which is not installed: "
-            "run `pip install zstandard`, or build with --codec gzip"
-        ) from None
+    zstandard = _zstandard()
     try:
         with zstandard.ZstdDecompressor().stream_reader(frame) as stream:
             filled = 0
@@ -96,6 +118,17 @@ def _zstd(frame: memoryview, out: np.ndarray) -> None:
     except zstandard.ZstdError as error:
         raise ValueError(f"it is no Zstd frame: {error}") from error
     _require_size(filled + len(more), len(out))
+
+
+def _zstandard() -> ModuleType:
+    try:
+        import zstandard
+    except ImportError:
+        raise ShardError(
+            "shards compressed with Zstd need the Python package zstandard, which is not installed: "
+            "run `pip install zstandard`, or build with --codec gzip"
+        ) from None
+    return zstandard
 
 
 def _zlib(frame: memoryview, out: np.ndarray) -> None:

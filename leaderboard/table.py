@@ -17,6 +17,7 @@ from leaderboard.board import make_boards
 from leaderboard.entries import read_entries, read_runs
 from leaderboard.errors import BoardError
 from leaderboard.markdown import page
+from leaderboard.people import read_people
 from leaderboard.reference import read_references
 from leaderboard.spreadsheet import sheet
 from leaderboard.terminal import screen
@@ -46,11 +47,13 @@ def main(root: Path, runs: Path | None, check: bool) -> str:
             compare(path, text, "bench table")
         else:
             write_whole(path, text.encode("utf-8"))
+    human = []
     if runs is not None:
         boards = make_boards(entries + read_runs(runs))
+        human = read_people(runs)
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
-    return screen(boards, references, width=width, colour=terminal)
+    return screen(boards, references, width=width, colour=terminal, human=human)
 
 
 def compare(path: Path, expected: str, command: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
+from benchmark.human.result import HumanResult
+from leaderboard import people
 from leaderboard.board import Board
 from leaderboard.columns import COLUMNS, cells, percent
 from leaderboard.reference import Reference
@@ -13,14 +15,21 @@ from leaderboard.shifted import shifted_table
 GAP = "  "
 
 
-def screen(boards: Sequence[Board], references: Sequence[Reference], width: int | None, colour: bool) -> str:
-    """Boards, then reference tables.
+def screen(
+    boards: Sequence[Board],
+    references: Sequence[Reference],
+    width: int | None,
+    colour: bool,
+    human: Sequence[HumanResult] = (),
+) -> str:
+    """Boards, then what people saw, then reference tables.
 
     Args:
         boards: what to show.
         references: what to show below.
         width: columns that do not fit into so many characters are left out, last first; None keeps them all.
         colour: draw with rich's boxes and escape codes; else plain aligned text.
+        human: results of people, if there are any.
     """
     parts = []
     for board in boards:
@@ -33,6 +42,9 @@ def screen(boards: Sequence[Board], references: Sequence[Reference], width: int 
             parts.append(_draw("test error % on shifted test sets", shifted.headings, flush, texts, width, colour))
     if not boards:
         parts.append("There are no entries yet.")
+    if human:
+        numeric = [False, *[True] * (len(people.HEADINGS) - 1)]
+        parts.append(_draw(people.TITLE, people.HEADINGS, numeric, people.cells(human), width, colour))
     for reference in references:
         rows = [
             [

@@ -57,7 +57,7 @@ def recorded(runs: Path) -> dict:
 
 def commands() -> list[list[str]]:
     """Every command, as it is typed."""
-    return [[], *([name] for name in cli.main.commands)]
+    return [[], *([name] for name in cli.main.commands), ["human", "score"]]
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
@@ -66,7 +66,10 @@ def test_every_command_has_help_with_an_example(words: list[str]) -> None:
     result = bench(*words, "--help")
     assert result.exit_code == 0
     assert "\n".join(["bench", *words]).replace("\n", " ") in result.output.split("Example")[1]
-    command: click.Command = cli.main.commands[words[0]] if words else cli.main
+    command: click.Command = cli.main
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.commands[word]
     for parameter in command.params:
         assert not isinstance(parameter, click.Option) or parameter.help, parameter.name
 

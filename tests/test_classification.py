@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from benchmark.classification import Classification
 from benchmark.data import Batch
@@ -41,9 +41,36 @@ def test_loss_is_cross_entropy_with_a_smoothed_target(smoothing: float) -> None:
         target[range(6), clips.labels] += 1 - smoothing
         expected = -(target * logp).sum(1).mean()
         wrong = (logp.argmax(1) != clips.labels).float().mean()
-    found = one.training_step(clips)
+    found = one.training_step(clips, 0.0)
     torch.testing.assert_close(found["loss"], expected)
     torch.testing.assert_close(found["error"], wrong)
+
+
+class OfItsOwn(nn.Sequential):
+    """Has losses of its own: the cross-entropy, and a pull on the bias that grows with the progress."""
+
+    def losses(self, clips: Tensor, labels: Tensor, progress: float, cross_entropy: nn.Module) -> dict[str, Tensor]:
+        """The sum, and its parts."""
+        logits, pull = self(clips), progress * self[-1].bias.square().sum()  # type: ignore[operator]
+        entropy = cross_entropy(logits, labels)
+        return {"loss": entropy + pull, "error": torch.tensor(0.25), "entropy": entropy, "pull": pull}
+
+
+def test_network_may_have_losses_of_its_own() -> None:
+    """They are descended and noted as they are; the recipe's smoothing is in the cross-entropy that it is handed."""
+    plain = learner(label_smoothing=0.2)
+    torch.manual_seed(0)
+    recipe = Training(precision="32-true", label_smoothing=0.2)
+    network = OfItsOwn(nn.Flatten(), nn.BatchNorm1d(24), nn.Linear(24, 10))
+    own = Classification(network, recipe, Fabric(accelerator="cpu", devices=1, precision="32-true"))
+    bias = network[-1].bias.detach().clone()  # type: ignore[operator]
+    expected, found = plain.training_step(batch(), 0.5), own.training_step(batch(), 0.5)
+    torch.testing.assert_close(found["entropy"], expected["loss"])
+    torch.testing.assert_close(found["loss"], expected["loss"] + 0.5 * bias.square().sum())
+    assert found["error"] == 0.25
+    assert not any(value.requires_grad for value in found.values())
+    pulled = plain.network[-1].bias.grad + bias  # type: ignore[index]
+    torch.testing.assert_close(network[-1].bias.grad, pulled)
 
 
 def test_only_weights_of_two_axes_decay() -> None:
@@ -57,7 +84,7 @@ def test_first_step_of_adamw_has_its_closed_form() -> None:
     """Each weight moves by the learning rate against its gradient's sign, after decaying by rate × decay."""
     one = learner(learning_rate=0.01, weight_decay=0.5)
     before = one.network[2].weight.detach().clone()  # type: ignore[index]
-    one.training_step(batch())
+    one.training_step(batch(), 0.0)
     weight = one.network[2].weight  # type: ignore[index]
     expected = before * (1 - 0.01 * 0.5) - 0.01 * weight.grad.sign()
     torch.testing.assert_close(weight.detach(), expected, rtol=0, atol=1e-5)
@@ -68,7 +95,7 @@ def test_gradient_is_clipped_to_the_norm_asked_for() -> None:
 
     def norm(clip: float) -> float:
         one = learner(gradient_clip=clip)
-        one.training_step(batch())
+        one.training_step(batch(), 0.0)
         return (
             torch.stack([weight.grad.norm() for weight in one.network.parameters() if weight.grad is not None])
             .norm()
@@ -84,7 +111,7 @@ def test_gradient_is_clipped_to_the_norm_asked_for() -> None:
 def test_predictions_are_softmax_in_order_and_change_nothing() -> None:
     """Batch by batch, in eval mode; running statistics and generators stay as they were."""
     one = learner()
-    one.training_step(batch())
+    one.training_step(batch(), 0.0)
     state = {key: value.clone() for key, value in one.network.state_dict().items()}
     random = torch.get_rng_state()
 

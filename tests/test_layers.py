@@ -28,6 +28,7 @@ RESULTS = {
         "calibration",
         "comparison",
         "errors",
+        "human.result",
         "plots",
         "predictions",
         "ranking",

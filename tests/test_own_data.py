@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from moving_squares import MODEL, square_video
 
+import dynamics_gen
 from benchmark import cli, predictions, record
 from dynamics_gen.cli import main
 from leaderboard import table
@@ -82,6 +84,32 @@ def test_imported_data_have_estimated_flow_and_no_exact_one(own: Path, tmp_path:
     assert done.exit_code == 1
     assert "squares/train has no exact flow (the split was imported from video files" in done.output
     assert done.output.rstrip().endswith("try --input flow_farneback")
+
+
+def test_a_person_may_be_asked_about_imported_classes(own: Path, tmp_path: Path) -> None:
+    """A page of three classes, answered here by a rule (the last of six wrong); a row under its own name."""
+    valid = dynamics_gen.open(own / "squares" / "valid")
+    words = ["human", "--on", str(own / "squares"), "--clips", "2", "--out", str(tmp_path / "page.html")]
+    assert CliRunner().invoke(cli.main, words).exit_code == 0
+    described = json.loads((tmp_path / "page.html").read_text().split('id="data">')[1].split("</script>")[0])
+    assert (described["classes"], described["about"]) == (list(CLASSES), [])
+    numbers = [valid.clip_ids.index(clip["clip_id"]) for clip in described["clips"]]
+    said = [CLASSES[valid.labels[number]] for number in numbers[:-1]] + [CLASSES[valid.labels[numbers[-1]] - 1]]
+    file = {name: described[name] for name in ("release", "fingerprint", "clips_per_class", "seed")} | {
+        "answers_version": 1,
+        "split": "valid",
+        "answers": [
+            {"clip_id": valid.clip_ids[number], "answer": answer, "seconds": 2}
+            for number, answer in zip(numbers, said, strict=True)
+        ],
+    }
+    (tmp_path / "answers.json").write_text(json.dumps(file))
+    words = ["human", "score", str(tmp_path / "answers.json"), "--on", str(own / "squares"), "--runs", str(tmp_path)]
+    done = CliRunner().invoke(cli.main, words)
+    assert "human on squares own: 16.7 % error on 6 clips" in done.output
+    assert (tmp_path / "human" / "squares" / "human.json").exists()
+    printed = table.main(Path(__file__).parent.parent / "leaderboard", tmp_path, True)
+    assert "squares, own" in printed
 
 
 def test_audit_says_that_there_is_nothing_to_ask(own: Path) -> None:

@@ -1,4 +1,4 @@
-"""The fast path equals the plain render; objects are in view and always moving."""
+"""Objects are in view and always moving; a clip is the same in any company; memory stays flat."""
 
 import dataclasses
 import resource
@@ -29,36 +29,6 @@ def renderer() -> Renderer:
 def clips() -> list[Clip]:
     """The first hundred clips: ten of each class."""
     return list(render_clips(CONFIG, range(100)))
-
-
-@pytest.mark.parametrize("size", [64, 120])
-def test_the_fast_path_equals_the_plain_render(size: int) -> None:
-    """Within one grey level on 99.99 % of pixels, over all shapes and many poses, at both sizes."""
-    renderer = Renderer(BuildConfig(split="train", per_class=500, image_size=size))
-    differing, compared, seen = 0, 0, set()
-    for scene in renderer.scenes(range(40)):
-        seen.add(scene.appearance.shape)
-        video = renderer.video(scene)
-        moments = [0, 9, 31]
-        plain = renderer.plain_video(scene, moments).astype(int)
-        differing += int((np.abs(plain - video[moments]).max(axis=-1) > 1).sum())
-        compared += plain[..., 0].size
-    assert seen == set(shapes.FAMILIES)
-    assert differing <= 1e-4 * compared
-
-
-def test_a_lit_texture_is_what_a_picture_of_it_shows() -> None:
-    """The chart of grey levels gives every byte of a rendered plane, in any light, behind whatever was there before."""
-    studio, rng = Studio(CAMERA_DISTANCE), np.random.default_rng(0)
-    for _ in range(20):
-        slant = rng.uniform(0, 1)
-        studio.light(np.array([np.sin(slant), 0, np.cos(slant)]))
-        texture = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-        plane = studio.add(shapes.SQUARE)
-        studio.paint(plane, texture)
-        rendered = studio.picture(64, 0, 0, 64, 64)[0][..., :3]
-        studio.remove(plane)
-        np.testing.assert_array_equal(studio.lit(texture), rendered)
 
 
 def test_the_object_is_where_its_vertices_project_to(renderer: Renderer) -> None:
@@ -133,14 +103,14 @@ def test_a_cleared_studio_shows_nothing() -> None:
 
 
 def test_memory_does_not_grow_with_the_number_of_clips() -> None:
-    """After a warm-up, 512 further clips take less than 6 MB more; a leak of Bullet's would take 20 MB."""
+    """After a warm-up, 1,024 further clips take less than 6 MB more, of less than 300; a leak of Bullet's takes 40."""
     code = """
 from pathlib import Path
 from dynamics_gen.config import BuildConfig
 from dynamics_gen.render import Renderer
 
 renderer = Renderer(BuildConfig(split="train", per_class=500))
-for first, last in ((0, 256), (256, 768)):
+for first, last in ((0, 256), (256, 1280)):
     for _ in renderer.clips(range(first, last)):
         pass
     print(Path("/proc/self/statm").read_text().split()[1])
@@ -148,6 +118,7 @@ for first, last in ((0, 256), (256, 768)):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     warm, after = (int(pages) * resource.getpagesize() for pages in done.stdout.split())
     assert after - warm < 6e6
+    assert after < 300e6
 
 
 def test_clips_of_one_class_differ(clips: list[Clip]) -> None:

@@ -18,7 +18,7 @@ from fake_clips import fake_clips, small_config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dynamics_gen import stored_chunk
+from dynamics_gen import shards, stored_chunk
 from dynamics_gen.errors import ShardError
 from dynamics_gen.layout import ShardHeader, clip_digests, header_of, small_columns
 from dynamics_gen.shard_file import ShardFile, UnknownFormatError
@@ -346,6 +346,27 @@ def test_missing_plugin_is_one_sentence(shard: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "hdf5plugin", None)
     with pytest.raises(ShardError, match="run `pip install hdf5plugin`, or build with --codec gzip"):
         write_shard(shard, header_of(small_config(), 0, {}), fake_clips(small_config(), range(8)), lambda clips: None)
+
+
+@pytest.mark.parametrize("codec", ["zstd", "gzip"])
+@pytest.mark.parametrize("dtype", ["u1", "<f4", "<i2"])
+def test_hdf5_reads_what_is_encoded_here(codec: str, dtype: str) -> None:
+    """A chunk of `encode_chunk`, shuffled or not, comes out of HDF5's own filters as it went in."""
+    values = np.random.default_rng(0).integers(0, 50, (3, 7, 11)).astype(dtype)
+    for shuffled in (False, True):
+        with h5py.File.in_memory() as file:
+            stored = file.create_dataset(
+                "x",
+                values.shape,
+                dtype,
+                chunks=values.shape,
+                **shards._COMPRESSION[codec],
+                shuffle=shuffled,
+                fletcher32=True,
+            )
+            stored.id.write_direct_chunk((0, 0, 0), stored_chunk.encode_chunk(values, codec, shuffled=shuffled))
+            stored.id.flush()
+            np.testing.assert_array_equal(stored[...], values)
 
 
 @settings(deadline=None, max_examples=200)

@@ -152,8 +152,14 @@ def test_shard_that_reads_back_wrongly_is_not_kept(tmp_path: Path, monkeypatch: 
 
 def test_clip_that_decodes_wrongly_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A codec that gives back another clip than it was given makes no shard."""
-    plain, calls = shards._mark, itertools.count()
-    monkeypatch.setattr(shards, "_mark", lambda video: plain(video) + (next(calls) == 8 + 3))
+    plain, calls = shards.encode_chunk, itertools.count()
+
+    def faulty(values: np.ndarray, codec: str, *, shuffled: bool) -> bytes:
+        values = values.copy()
+        values.reshape(-1)[100] ^= next(calls) == 3
+        return plain(values, codec, shuffled=shuffled)
+
+    monkeypatch.setattr(shards, "encode_chunk", faulty)
     with pytest.raises(ShardError, match="clip 3 of a piece decodes to another"):
         write(tmp_path / "s.h5")
     assert not list(tmp_path.iterdir())

@@ -1,6 +1,12 @@
 """The standard release stays what it is: whatever is added to the generator, its clips are the same."""
 
+import os
+import platform
+import subprocess
+import sys
+
 import numpy as np
+import pytest
 
 from dynamics_gen.config import BuildConfig
 from dynamics_gen.render import render_clips
@@ -38,3 +44,28 @@ def test_standard_clips_are_what_they_were() -> None:
     found = summary()
     np.testing.assert_allclose(found[:, :6], KNOWN[:, :6], atol=0.02)
     np.testing.assert_allclose(found[:, 6:], KNOWN[:, 6:], atol=1e-4)
+
+
+def digest_under(**environment: str) -> str:
+    """SHA-256 over the digests of some clips, made by a process of its own."""
+    code = """
+import hashlib
+from dynamics_gen.config import BuildConfig
+from dynamics_gen.layout import clip_digests, small_columns
+from dynamics_gen.render import render_clips
+
+clips = list(render_clips(BuildConfig(split="test", per_class=500), range(40)))
+hashes = [hashlib.sha256(clip.video.tobytes()).digest() for clip in clips]
+print(hashlib.sha256(clip_digests(hashes, small_columns([clip.small() for clip in clips])).tobytes()).hexdigest())
+"""
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names kernels of x86-64 processors")
+def test_clips_do_not_depend_on_the_processors_kernels() -> None:
+    """Videos, states and parameters are the same whichever kernels OpenBLAS and NumPy take."""
+    plain = digest_under()
+    assert digest_under(OPENBLAS_CORETYPE="Nehalem") == plain
+    assert digest_under(OPENBLAS_CORETYPE="Haswell", NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL") == plain

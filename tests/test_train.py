@@ -35,6 +35,7 @@ class Scripted(Learner):
         self.adam, self.sgd = Adam(self.first.parameters(), lr=0.1), SGD(self.second.parameters(), lr=0.2)
         self.steps = 0
         self.rates: list[tuple[float, float]] = []
+        self.progress: list[float] = []
         self.interrupt_at = -1
 
     def modules(self) -> Mapping[str, nn.Module]:
@@ -45,12 +46,13 @@ class Scripted(Learner):
         """One each."""
         return {"adam": self.adam, "sgd": self.sgd}
 
-    def training_step(self, batch: Batch) -> Mapping[str, Tensor]:
+    def training_step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """Counts, and marks the weights with the step."""
         self.steps += 1
         if self.steps == self.interrupt_at:
             raise KeyboardInterrupt
         self.rates.append((self.adam.param_groups[0]["lr"], self.sgd.param_groups[0]["lr"]))
+        self.progress.append(progress)
         with torch.no_grad():
             self.first.weight.fill_(self.steps)
         return {"loss": torch.tensor(self.losses.get(self.steps, 1.0)), "error": torch.tensor(0.5)}
@@ -118,6 +120,18 @@ def test_all_optimisers_follow_the_schedule_from_their_own_rate(tmp_path: Path) 
     expected = [warmup_cosine(step, 12, 4.0) for step in range(12)]
     assert [rate for rate, _ in learner.rates] == pytest.approx([0.1 * factor for factor in expected])
     assert [rate for _, rate in learner.rates] == pytest.approx([0.2 * factor for factor in expected])
+
+
+def test_progress_is_the_share_of_steps_behind(tmp_path: Path) -> None:
+    """From 0 on, in even steps over all epochs; a resumed run goes on where it was."""
+    learner = Scripted([0.5, 0.5])
+    learner.interrupt_at = 7
+    with pytest.raises(StoppedError):
+        run(learner, tmp_path, recipe(2))
+    resumed = Scripted([0.5])
+    run(resumed, tmp_path, recipe(2))
+    assert learner.progress == pytest.approx([step / 8 for step in range(6)])
+    assert resumed.progress == pytest.approx([step / 8 for step in range(4, 8)])
 
 
 def test_schedule_has_its_closed_form() -> None:

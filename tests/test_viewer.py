@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chromium import chromium, wait_for
 from click.testing import CliRunner
-from selenium import webdriver
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import Select
 
 import dynamics_gen
 from dynamics_gen.annotate import annotate_split
@@ -27,12 +25,6 @@ from dynamics_gen.errors import BuildError
 from dynamics_gen.generate import build_split
 from dynamics_gen.viewer.page import Show, page, project, spread, write_page
 from dynamics_gen.viewer.serve import HOST, Server
-
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb"),
-    "--window-size=1500,950",
-)
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +38,8 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium without a screen; where DYNAMICS_BROWSER is set it must be there."""
-    found = shutil.which("chromium"), shutil.which("chromedriver")
-    if None in found:
-        assert "DYNAMICS_BROWSER" not in os.environ, "install Debian's packages chromium and chromium-driver"
-        pytest.skip("there is no chromium with chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(found[0])
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in FLAGS:
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(found[1])))
-    yield driver
-    driver.quit()
+    """Chromium without a screen."""
+    yield from chromium()
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +69,6 @@ def opened(browser: Any, url: str) -> None:
     """Opens the page and waits for its first clip."""
     browser.get(url)
     wait_for(browser, "return clip !== null && frames !== null")
-
-
-def wait_for(browser: Any, script: str) -> None:
-    """Waits until a script is true."""
-    WebDriverWait(browser, 20).until(lambda driver: driver.execute_script(script))
 
 
 def canvas(browser: Any) -> np.ndarray:

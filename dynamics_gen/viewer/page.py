@@ -128,10 +128,10 @@ def write_page(directory: Path, path: Path, clips: int) -> int:
     return len(chosen)
 
 
-def page(described: dict[str, Any]) -> str:
-    """The page with its data in it; nothing in them can end the script element that holds them."""
+def page(described: dict[str, Any], template: Path = _TEMPLATE) -> str:
+    """A page with its data in place of `/*DATA*/`; nothing in them can end the script element that holds them."""
     text = json.dumps(described, separators=(",", ":"), allow_nan=False)
-    return _TEMPLATE.read_text("utf-8").replace("/*DATA*/", text.replace("<", "\\u003c").replace("&", "\\u0026"), 1)
+    return template.read_text("utf-8").replace("/*DATA*/", text.replace("<", "\\u003c").replace("&", "\\u0026"), 1)
 
 
 def spread(dataset: ClipDataset, clips: int) -> list[int]:
