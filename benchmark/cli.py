@@ -75,6 +75,7 @@ def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[s
 @click.option("--label-smoothing", type=float, help="Share of the target spread over all classes.")
 @click.option("--gradient-clip", type=float, help="Largest norm of the gradient; 0 leaves it alone.")
 @click.option("--augment/--no-augment", default=None, help="Turn and mirror clips by the square's eight symmetries.")
+@click.option("--train-per-class", type=int, help="Learn from the first N clips of each class alone.")
 @click.option("--precision", help=f"{', '.join(PRECISIONS)}; auto takes what is faster on the device.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda; auto takes CUDA if it is there.")
 @click.option(
@@ -140,6 +141,7 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
             "label_smoothing",
             "gradient_clip",
             "augment",
+            "train_per_class",
             "precision",
         )
     }
@@ -164,6 +166,49 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
 
 
 @main.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
+@click.option(
+    "--release", "releases", multiple=True, help="Put it to this release's test split; may be given several times."
+)
+@click.option("--shifted", is_flag=True, help="Put it to the test splits of all releases but standard and its own.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    help="Folder that holds the datasets; a missing test split is built there.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda; auto takes CUDA if it is there.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes that build a missing split.  [default: cores]")
+@click.option("--model", type=click.Path(path_type=Path), help="The model's file, for a run of your own file.")
+def evaluate(runs: tuple[Path, ...], releases: tuple[str, ...], shifted: bool, **wishes: Any) -> None:
+    """Puts each finished RUN, a folder with a record.json, to other test sets, and adds the scores to its record.
+
+    Every seed's chosen weights are taken as they are; nothing is trained or chosen. Clips longer than those of train
+    are seen through windows of that length, whose probabilities are averaged. Also draws the run's pictures anew.
+
+    \b
+    Examples:
+        bench evaluate runs/conv3d/standard-mini --shifted
+        bench evaluate runs/conv3d/standard-mini --release camera --release clutter
+    """
+    if not releases and not shifted:
+        raise click.UsageError("say what to put it to: --release NAME, or --shifted for all of them")
+
+    from benchmark import record
+    from benchmark.shifted import Wishes, evaluate_run, shifted_releases
+
+    for run in runs:
+        named = [*releases, *(shifted_releases(record.read(run / "record.json").dataset.release) if shifted else ())]
+        result = evaluate_run(
+            run, Wishes(releases=tuple(dict.fromkeys(named)), **wishes), say=lambda line: click.echo(line, err=True)
+        )
+        for one in result.shifted:
+            mean = sum(seed.scores.error for seed in one.seeds) / len(one.seeds)
+            click.echo(f"{result.model} on {one.release}: {100 * mean:.1f} % test error; {run / 'record.json'}")
+
+
+@main.command()
 @click.option(
     "--board",
     type=click.Path(path_type=Path),
@@ -185,6 +230,31 @@ def table(board: Path, runs: Path | None, check: bool) -> None:
     from leaderboard.table import main as make_table
 
     click.echo(make_table(board, runs, check))
+
+
+@main.command()
+@click.option(
+    "--board",
+    type=click.Path(path_type=Path),
+    default=Path("leaderboard"),
+    show_default=True,
+    help="Folder with entries/, experiments/ and reference/; gets figures/.",
+)
+@click.option(
+    "--page", type=click.Path(path_type=Path), default=Path("RESULTS.md"), show_default=True, help="The page."
+)
+@click.option("--check", is_flag=True, help="Write nothing, and fail if the page is not what the records say.")
+def results(board: Path, page: Path, check: bool) -> None:
+    """Writes the results page: our figures beside the thesis's, and what the records say to its open questions.
+
+    \b
+    Examples:
+        bench results
+        bench results --check
+    """
+    from leaderboard.results.command import main as make_results
+
+    click.echo(make_results(board, page, check))
 
 
 @main.command()

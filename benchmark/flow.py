@@ -16,6 +16,7 @@ from jaxtyping import Float16
 
 from benchmark.data import ClipDataset
 from benchmark.flow_maker import FARNEBACK, FlowMaker, farneback
+from benchmark.parts import PartOfSplit
 from benchmark.plan import duration
 from benchmark.spec import FLOW_INPUTS
 from dynamics_gen.config import config_from
@@ -53,6 +54,9 @@ def open_flow(
     kind = form.rpartition("+")[2]
     if kind not in FLOW_INPUTS:
         return None
+    if isinstance(split, PartOfSplit):
+        flow = open_flow(split.whole, form, workers, say)
+        return None if flow is None else split.part_of_flow(flow)
     path = flow_path(split, kind)
     frames, height, width, _ = split.video_shape
     shape = (len(split), frames - 1, height, width, 2)

@@ -1,6 +1,7 @@
 """A run's folder: what lies where in it, and that one process at a time writes there.
 
-`record.json`, `predictions-seed0.npz`, `curve.png`, `confusion.png` at the top; working files of each seed below.
+`record.json`, `predictions-seed0.npz`, `predictions-camera-seed0.npz` and three pictures at the top; working files of
+each seed below.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.errors import TrainingError
+from benchmark.record import predictions_name
 
-RESULTS = ("record.json", "curve.png", "confusion.png")
+RESULTS = ("record.json", "curve.png", "confusion.png", "reliability.png")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,9 @@ class RunFolder:
         """The result."""
         return self.path / "record.json"
 
-    def predictions(self, seed: int) -> Path:
-        """A seed's predictions for test."""
-        return self.path / f"predictions-seed{seed}.npz"
+    def predictions(self, seed: int, release: str = "") -> Path:
+        """A seed's predictions for test; of another release, if one is named."""
+        return self.path / predictions_name(seed, release)
 
     def checkpoint(self, seed: int) -> Path:
         """A seed's state after its last finished epoch."""
@@ -57,8 +59,13 @@ class RunFolder:
         for path in self.path.glob("seed-*"):
             if path.is_dir() and path.name[5:].isdigit():
                 shutil.rmtree(path)
-        for path in [*(self.path / name for name in RESULTS), *self.path.glob("predictions-seed*.npz")]:
+        for path in [*(self.path / name for name in RESULTS), *self.path.glob("predictions-*seed*.npz")]:
             path.unlink(missing_ok=True)
+
+    def clear_shifted(self) -> None:
+        """Removes predictions for other releases: a record made anew speaks of none."""
+        for path in self.path.glob("predictions-*-seed*.npz"):
+            path.unlink()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from benchmark.recipe import PRECISIONS
+from benchmark.record import Environment
 from dynamics_gen.errors import ConfigError, UnknownNameError
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -125,6 +126,19 @@ def commit(folder: Path = Path(__file__).parent) -> str:
         return git("rev-parse", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+
+
+def environment(device: str, precision: str) -> Environment:
+    """What a record says of where it was made: on which device, by name, and in which number format."""
+    return Environment(
+        device=device,
+        precision=precision,
+        threads=torch.get_num_threads(),
+        commit=commit(),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        libraries=libraries(),
+    )
 
 
 def libraries() -> dict[str, str]:

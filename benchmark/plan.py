@@ -22,8 +22,8 @@ from dynamics_gen.config import SPLITS, BuildConfig, clips_per_class, directory_
 from dynamics_gen.console import Meter
 from dynamics_gen.errors import ConfigError, UnknownNameError
 
-CLIPS_BUILT_PER_S = 90
-"""By one core, about; only for telling how long a missing split will take."""
+CLIPS_BUILT_PER_S, SCENES_BUILT_PER_S = 90, 7
+"""By one core, about, plain and shifted; only for telling how long a missing split will take."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +75,9 @@ class Options:
     @property
     def run_name(self) -> str:
         """Name of the run's folder."""
-        return f"{self.release}-{self.size}" if self.on is None else self.on.resolve().name
+        name = f"{self.release}-{self.size}" if self.on is None else self.on.resolve().name
+        per_class = self.training.get("train_per_class")
+        return f"{name}-{per_class}-per-class" if per_class else name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,25 +161,44 @@ def build_missing(options: Options, say: Callable[[str], None]) -> None:
     Raises:
         ConfigError: a split of the user's own is missing.
     """
+    for split in SPLITS:
+        folder = options.dataset / split
+        if options.on is None:
+            build_if_missing(folder, options.release, split, options.size, options.workers, say)
+        elif not (folder / "manifest.json").exists():
+            raise ConfigError(
+                f"{options.dataset} has no finished split {split}: expected train, valid and test, "
+                "as `dynamics-gen import-video` makes them of a table with a column split"
+            )
+
+
+def build_if_missing(
+    folder: Path, release: str, split: str, size: str, workers: int | None, say: Callable[[str], None]
+) -> None:
+    """Builds one split of a named release into `folder`, unless it is there, after saying how long it will take.
+
+    Args:
+        folder: the split's own.
+        release: name of the release.
+        split: name of the split.
+        size: how many clips, by name.
+        workers: processes; as many as there are cores unless given.
+        say: told what is built.
+    """
     from dynamics_gen.generate import build_split
     from dynamics_gen.pool import available_cores
 
-    dataset, release = options.dataset, release_named(options.release)
-    for split in SPLITS:
-        if (dataset / split / "manifest.json").exists():
-            continue
-        if options.on is not None:
-            raise ConfigError(
-                f"{dataset} has no finished split {split}: expected train, valid and test, "
-                "as `dynamics-gen import-video` makes them of a table with a column split"
-            )
-        per_class = clips_per_class(options.size, split)
-        config = BuildConfig(release=release, split=split, per_class=per_class, frames=release.frames)
-        workers = options.workers or available_cores()
-        seconds = config.clips / (CLIPS_BUILT_PER_S * workers)
-        say(f"{dataset / split} is not there: building its {config.clips:,} clips, in {duration(seconds)}")
-        with Meter(f"build {split}", config.clips, {"clips": 1, "frames": config.frames}) as meter:
-            build_split(config, dataset / split, workers=workers, progress=meter.advance)
+    if (folder / "manifest.json").exists():
+        return
+    drawn_from = release_named(release)
+    config = BuildConfig(
+        release=drawn_from, split=split, per_class=clips_per_class(size, split), frames=drawn_from.frames
+    )
+    workers = workers or available_cores()
+    seconds = config.clips / ((SCENES_BUILT_PER_S if drawn_from.shift else CLIPS_BUILT_PER_S) * workers)
+    say(f"{folder} is not there: building its {config.clips:,} clips, in {duration(seconds)}")
+    with Meter(f"build {split}", config.clips, {"clips": 1, "frames": config.frames}) as meter:
+        build_split(config, folder, workers=workers, progress=meter.advance)
 
 
 def duration(seconds: float) -> str:

@@ -1,13 +1,17 @@
-"""The two pictures beside a record: how it learnt, and what it takes for what. Matplotlib loads on use."""
+"""The pictures beside a record: how it learnt, what it takes for what, how sure it is. Matplotlib loads on use."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmark import predictions
+from benchmark.calibration import BINS, calibration, reliability
+from benchmark.predictions import Predictions
 from benchmark.record import Record
 from dynamics_gen.classes import CLASSES
 from dynamics_gen.files import write_whole
@@ -18,6 +22,19 @@ if TYPE_CHECKING:
 
 TRAIN_COLOUR, VALID_COLOUR, TEST_COLOUR, CHANCE_COLOUR = "#8a94a6", "#1f5fbf", "#c2410c", "#6b7280"
 DOTS_PER_INCH = 100
+
+
+def pictures(record: Record, folder: Path) -> None:
+    """Draws all three into the folder that holds the record and its predictions.
+
+    Raises:
+        RecordError: the predictions are missing or altered.
+        OSError: a file cannot be written.
+    """
+    said = [predictions.read(folder / seed.predictions, seed.predictions_sha256) for seed in record.seeds]
+    learning_curve(record, folder / "curve.png")
+    confusion_matrix(record, folder / "confusion.png")
+    reliability_diagram(record, said, folder / "reliability.png")
 
 
 def learning_curve(record: Record, path: Path) -> None:
@@ -102,6 +119,38 @@ def confusion_matrix(record: Record, path: Path) -> None:
     save(drawing, path)
 
 
+def reliability_diagram(record: Record, said: Sequence[Predictions], path: Path) -> None:
+    """Draws accuracy against confidence on test, clips of all seeds together, and how many clips are how confident.
+
+    Writes a PNG, whole or not at all.
+
+    Args:
+        record: whose predictions they are.
+        said: each seed's.
+        path: of the picture.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    bins = reliability(*said)
+    filled = bins.clips > 0
+    ends = np.arange(BINS + 1) / BINS
+    error = 100 * np.mean([calibration(one).expected_error for one in said])
+    drawing, axes = figure(6.4, 4.6)
+    shares = bins.clips / bins.clips.sum()
+    axes.bar(ends[:-1], shares, 1 / BINS, align="edge", color=TRAIN_COLOUR, alpha=0.35, label="share of clips")
+    axes.plot([0, 1], [0, 1], color=CHANCE_COLOUR, lw=1, linestyle=":", label="confidence = accuracy")
+    axes.plot(bins.confidence[filled], bins.accuracy[filled], color=VALID_COLOUR, lw=1.4, marker="o", label="accuracy")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("confidence: probability of the likeliest class")
+    axes.set_ylabel("share of test clips that are right")
+    axes.grid(alpha=0.25)
+    axes.set_title(f"{_title(record)}\nexpected calibration error {error:.1f} %", fontsize=11)
+    axes.legend(loc="upper left", fontsize=8, framealpha=0.9)
+    save(drawing, path)
+
+
 def figure(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure on the Agg canvas, in inches, outside pyplot's global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -121,11 +170,15 @@ def _ink(share: float) -> str:
     return "white" if share > 55 else "#111827"
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Writes a PNG of few colours: a third of the bytes, and entries stay small."""
+def save(figure: Figure, path: Path, texts: Mapping[str, str] | None = None) -> None:
+    """Writes a PNG of few colours: a third of the bytes, and entries stay small; `texts` are kept inside it."""
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
+    inside = PngInfo()
+    for key, text in (texts or {}).items():
+        inside.add_text(key, text)
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png")
-    Image.open(drawn).convert("RGB").quantize(64).save(small, "png", optimize=True)
+    Image.open(drawn).convert("RGB").quantize(64).save(small, "png", optimize=True, pnginfo=inside)
     write_whole(path, small.getvalue())

@@ -39,6 +39,8 @@ class Training:
     """Largest norm of the gradient; 0 leaves it alone."""
     augment: bool = False
     """Whether each clip is turned or mirrored at random, by one of the square's eight symmetries."""
+    train_per_class: int = 0
+    """Clips of each class of train that are learnt from, its first; 0 takes all."""
     precision: str = "auto"
     """`32-true` or `bf16-mixed`; `auto` takes what is faster on the device."""
 
@@ -51,6 +53,7 @@ class Training:
             ("warmup", 0.0, 1e5),
             ("label_smoothing", 0.0, 0.999),
             ("gradient_clip", 0.0, 1e9),
+            ("train_per_class", 0, 10_000_000),
         ):
             value = getattr(self, name)
             whole = isinstance(low, int)

@@ -1,7 +1,10 @@
 """One result, one JSON file: what a run measured, and everything needed to measure it again.
 
 A record holds numbers as they were measured. Nothing derived is stored: ranks, means and intervals are
-computed from records. Errors are fractions from 0 to 1. Version 1 describes classification.
+computed from records. Errors are fractions from 0 to 1.
+
+Version 1 describes classification; version 2 adds `shifted`: other test sets that the chosen weights were put to.
+A record of version 1 reads as one of version 2 that was put to none.
 
     record = read(Path("runs/conv3d/standard-mini/record.json"))
     write(record, path)          # checks first, then writes whole or not at all
@@ -23,7 +26,7 @@ from dynamics_gen.classes import CLASSES, factors
 from dynamics_gen.config import SPLITS
 from dynamics_gen.files import write_whole
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 METRIC_VERSION = 1
 """Goes up when the same predictions would get other numbers."""
 
@@ -38,6 +41,7 @@ Name = Annotated[str, Text(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "a name of letters, di
 Input = Annotated[str, Text(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", "a name of letters, digits and _ . + -", 64)]
 Line = Annotated[str, Text()]
 Remark = Annotated[str, Text(".*", "a line of text, perhaps empty,", 2_000)]
+Hash = Annotated[str, Text(r"[0-9a-f]{64}", "a SHA-256 in lower-case hexadecimal", 64)]
 
 _PATH_OF, _SPEED_OF = np.array([factors(label) for label in range(len(CLASSES))]).T
 
@@ -114,7 +118,7 @@ class Seed:
     history: tuple[Epoch, ...]
     scores: SplitScores
     predictions: Name
-    predictions_sha256: Annotated[str, Text(r"[0-9a-f]{64}", "a SHA-256 in lower-case hexadecimal", 64)]
+    predictions_sha256: Hash
     wall_time_s: Amount
     training_clips_per_s: Amount
     peak_memory_bytes: Count
@@ -122,7 +126,10 @@ class Seed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Split:
-    """Which clips: how many, and the fingerprint in the split's manifest."""
+    """Which clips: how many, and the fingerprint in the split's manifest.
+
+    Of train, how many were trained on: the first of each class, if the recipe's `train_per_class` says so.
+    """
 
     clips: Positive
     fingerprint: Line
@@ -173,6 +180,30 @@ class Environment:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ShiftedSeed:
+    """One seed's scores on another test set, and the file of its predictions beside the record."""
+
+    seed: Count
+    scores: Scores
+    predictions: Name
+    predictions_sha256: Hash
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shifted:
+    """Every seed's chosen weights on the test split of another release; nothing was chosen there."""
+
+    release: Name
+    split: Split
+    frames: Positive
+    """Of a clip there."""
+    windows: Positive
+    """As long as the clips of train, spread evenly over a clip there; their probabilities are averaged."""
+    seeds: tuple[ShiftedSeed, ...]
+    environment: Environment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Tags:
     """What a reader of the board must know. `verified`: the maintainers ran or scored it themselves."""
 
@@ -194,12 +225,19 @@ class Record:
     dataset: Dataset
     config: Settings
     seeds: tuple[Seed, ...]
+    shifted: tuple[Shifted, ...]
+    """Each release once; empty until `bench evaluate`."""
     parameters: Count
     """Of all stages."""
     flops_per_clip: Count
     """One forward pass."""
     environment: Environment
     tags: Tags
+
+
+def predictions_name(seed: int, release: str = "") -> str:
+    """The file of a seed's predictions for test; of another release, if one is named."""
+    return f"predictions-{release}-seed{seed}.npz" if release else f"predictions-seed{seed}.npz"
 
 
 def parse(text: str, where: str = "record.json") -> Record:
@@ -210,11 +248,13 @@ def parse(text: str, where: str = "record.json") -> Record:
     """
     document = decode(text, where)
     version = document.get("record_version") if isinstance(document, dict) else None
-    if version is not None and version != RECORD_VERSION:
+    if version is not None and (type(version) is not int or not 1 <= version <= RECORD_VERSION):
         raise RecordError(
-            f"{where}: record_version is {shown(version)}: expected {RECORD_VERSION},"
-            " the one that this version of the benchmark reads; install the version that wrote it"
+            f"{where}: record_version is {shown(version)}: expected 1 to {RECORD_VERSION},"
+            " those that this version of the benchmark reads; install the version that wrote it"
         )
+    if version == 1 and "shifted" not in document:
+        document |= {"record_version": RECORD_VERSION, "shifted": []}
     record = build(Record, document, where)
     _check(record, where)
     return record
@@ -260,6 +300,14 @@ def _check(record: Record, where: str) -> None:
         raise RecordError(f"{where}: seeds holds the seeds {numbers}: expected every seed once")
     for i, seed in enumerate(record.seeds):
         _check_seed(seed, record.dataset, f"{where}: seeds[{i}]")
+    releases = [shifted.release for shifted in record.shifted]
+    if len({record.dataset.release, *releases}) <= len(releases):
+        raise RecordError(
+            f"{where}: shifted holds the releases {', '.join(releases)}: expected each once,"
+            f" and not {record.dataset.release}, which was trained on"
+        )
+    for i, shifted in enumerate(record.shifted):
+        _check_shifted(shifted, record, f"{where}: shifted[{i}]")
 
 
 def _check_seed(seed: Seed, dataset: Dataset, where: str) -> None:
@@ -271,10 +319,8 @@ def _check_seed(seed: Seed, dataset: Dataset, where: str) -> None:
             f"{where}.chosen_epoch is {seed.chosen_epoch}: expected an epoch of its history,"
             f" from {epochs[0]} to {epochs[-1]}"
         )
-    if seed.predictions != f"predictions-seed{seed.seed}.npz":
-        raise RecordError(
-            f'{where}.predictions is {shown(seed.predictions)}: expected "predictions-seed{seed.seed}.npz"'
-        )
+    if seed.predictions != (name := predictions_name(seed.seed)):
+        raise RecordError(f'{where}.predictions is {shown(seed.predictions)}: expected "{name}"')
     for name in SPLITS:
         scores: Scores = getattr(seed.scores, name)
         clips = getattr(dataset.splits, name).clips
@@ -284,6 +330,21 @@ def _check_seed(seed: Seed, dataset: Dataset, where: str) -> None:
                 f"{' at most' if name == 'train' else ''}, as in dataset.splits.{name}"
             )
         _check_scores(scores, dataset.classes, f"{where}.scores.{name}")
+
+
+def _check_shifted(shifted: Shifted, record: Record, where: str) -> None:
+    seeds = [one.seed for one in shifted.seeds]
+    if seeds != [seed.seed for seed in record.seeds]:
+        raise RecordError(f"{where}.seeds holds the seeds {seeds}: expected those of the record, in its order")
+    for i, one in enumerate(shifted.seeds):
+        name = predictions_name(one.seed, shifted.release)
+        if one.predictions != name:
+            raise RecordError(f'{where}.seeds[{i}].predictions is {shown(one.predictions)}: expected "{name}"')
+        if one.scores.clips != shifted.split.clips:
+            raise RecordError(
+                f"{where}.seeds[{i}].scores.clips is {one.scores.clips}: expected {shifted.split.clips}, as in split"
+            )
+        _check_scores(one.scores, record.dataset.classes, f"{where}.seeds[{i}].scores")
 
 
 def _check_scores(scores: Scores, names: tuple[str, ...], where: str) -> None:

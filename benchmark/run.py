@@ -5,13 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import platform
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-import torch
 
 import dynamics_gen
 from benchmark import evaluate, inputs, machine, plots, predictions, record
@@ -20,6 +17,7 @@ from benchmark.choice import Choice, Splits, write_choice
 from benchmark.data import ClipDataset, Clips
 from benchmark.errors import StoppedError, TrainingError
 from benchmark.flow import open_flow
+from benchmark.parts import first_of_each_class
 from benchmark.plan import Options, Plan, build_missing
 from benchmark.train import Event, fit
 from dynamics_gen.console import Meter
@@ -59,9 +57,11 @@ def run_model(planned: Plan, options: Options, say: Callable[[str], None]) -> re
 
 def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], None]) -> record.Record:
     description, folder = planned.model.description, planned.folder
-    opened = {"train": splits.train(), "valid": splits.valid()}
+    opened: dict[str, ClipDataset] = {"train": splits.train(), "valid": splits.valid()}
     for name, split in opened.items():
         _check_split(split, opened["train"], options, splits.folder / name)
+    if per_class := planned.training.train_per_class:
+        opened["train"] = first_of_each_class(opened["train"], per_class)
     classes, shape = opened["train"].manifest.classes, inputs.shape_of(description.input, opened["train"].video_shape)
     planned = planned.with_sound_precision(shape, len(classes), len(opened["train"]), say)
     training = planned.training
@@ -93,22 +93,15 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
             model=_plain(dataclasses.asdict(planned.config)), training=_plain(dataclasses.asdict(training))
         ),
         seeds=seeds,
+        shifted=(),
         parameters=evaluate.parameters(network),
         flops_per_clip=flops,
-        environment=record.Environment(
-            device=machine.device_name(planned.device),
-            precision=training.precision,
-            threads=torch.get_num_threads(),
-            commit=machine.commit(),
-            python=platform.python_version(),
-            platform=platform.platform(),
-            libraries=machine.libraries(),
-        ),
+        environment=machine.environment(machine.device_name(planned.device), training.precision),
         tags=record.Tags(verified=False, extra_data=False, note=""),
     )
     result = record.write(result, folder.record)
-    plots.learning_curve(result, folder.path / "curve.png")
-    plots.confusion_matrix(result, folder.path / "confusion.png")
+    folder.clear_shifted()
+    plots.pictures(result, folder.path)
     return result
 
 

@@ -103,22 +103,37 @@ def mean_variance(wrong: np.ndarray, label: np.ndarray) -> tuple[float, float]:
     Unbiased for crossed random effects: among seeds + among clips (within classes) - their interaction, which both of
     them hold; not less than the part of the clips. One seed gives the part of the clips.
     """
-    seeds, clips = wrong.shape
-    of_clips = of_both = 0.0
-    kinds = np.unique(label)
-    for kind in kinds:
-        x = wrong[:, label == kind].astype(float)
-        if x.shape[1] < 2:
-            continue
-        share = x.shape[1] / clips**2
-        of_clips += share * x.mean(axis=0).var(ddof=1)
-        if seeds > 1:
-            residual = x - x.mean(axis=0) - x.mean(axis=1, keepdims=True) + x.mean()
-            of_both += share * float((residual**2).sum()) / ((seeds - 1) * (x.shape[1] - 1) * seeds)
-    of_seeds = float(wrong.mean(axis=1).var(ddof=1)) / seeds if seeds > 1 else 0.0
+    of_clips = variance_of_clips(wrong.mean(axis=0), label)
+    of_seeds, of_both = variance_of_seeds(wrong, label)
     variance = of_clips + max(0.0, of_seeds - of_both)
-    uncertainty = of_clips**2 / max(1, clips - len(kinds)) + of_seeds**2 / max(1, seeds - 1)
+    freedom = max(1, wrong.shape[1] - len(np.unique(label)))
+    uncertainty = of_clips**2 / freedom + of_seeds**2 / max(1, len(wrong) - 1)
     return variance, variance**2 / uncertainty if uncertainty else math.inf
+
+
+def variance_of_clips(score: np.ndarray, label: np.ndarray) -> float:
+    """The variance that the choice of clips within each class gives the mean of one score a clip, float [clips]."""
+    total = 0.0
+    for kind in np.unique(label):
+        x = score[label == kind].astype(float)
+        if len(x) > 1:
+            total += len(x) / len(score) ** 2 * float(x.var(ddof=1))
+    return total
+
+
+def variance_of_seeds(wrong: np.ndarray, label: np.ndarray) -> tuple[float, float]:
+    """The variance that means over seeds show, and the part of it that is their interaction with the clips."""
+    seeds, clips = wrong.shape
+    if seeds == 1:
+        return 0.0, 0.0
+    of_both = 0.0
+    for kind in np.unique(label):
+        x = wrong[:, label == kind].astype(float)
+        if x.shape[1] > 1:
+            residual = x - x.mean(axis=0) - x.mean(axis=1, keepdims=True) + x.mean()
+            mean_square = float((residual**2).sum()) / ((seeds - 1) * (x.shape[1] - 1))
+            of_both += x.shape[1] / clips**2 * mean_square / seeds
+    return float(wrong.mean(axis=1).var(ddof=1)) / seeds, of_both
 
 
 def t_quantile(freedom: float) -> float:
@@ -130,3 +145,16 @@ def t_quantile(freedom: float) -> float:
     density = scale * np.exp(-(freedom + 1) / 2 * np.log1p(x**2 / freedom))
     mass = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(x))])
     return float(np.interp(LEVEL / 2, mass, x))
+
+
+def t_tail(t: float, freedom: float) -> float:
+    """How often Student's t is at least as far from zero as `t`; to 1e-6, by integrating over t = sqrt(freedom) tan."""
+    if math.isinf(t):
+        return 0.0
+    if freedom > 1e6:
+        return 2 * NormalDist().cdf(-abs(t))
+    angle = np.linspace(0, math.atan(abs(t) / math.sqrt(freedom)), 8_001)
+    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(math.pi)
+    density = scale * np.cos(angle) ** (freedom - 1)
+    inside = float(((density[1:] + density[:-1]) / 2 * np.diff(angle)).sum())
+    return max(0.0, 1 - 2 * inside)

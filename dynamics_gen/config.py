@@ -91,6 +91,13 @@ class Release:
     grades: tuple[Release, ...] = ()
     """Releases that its clips are drawn from, each as likely; a clip's `grade` tells which."""
 
+    @property
+    def is_paired(self) -> bool:
+        """Whether clip i shows object, motion and colours of clip i of `standard`, in other surroundings."""
+        if self.shift is None or self.shift.unseen_families:
+            return False
+        return dataclasses.replace(self, name=_PLAIN.name, shift=None) == _PLAIN
+
     def retimed(self, duration: float, tempo: float = 1.0) -> Release:
         """The same motions watched for `duration` times as long: rates a second stay, what happens in a clip grows.
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from statistics import fmean
 
 import numpy as np
 
 from benchmark.record import Record
-from benchmark.statistics import Interval, mean_error_interval
+from benchmark.statistics import REPLICATES, Interval, mean_error_interval
 from dynamics_gen.config import SIZES
-from leaderboard.entries import Entry
+from leaderboard.entries import Entry, Scored
 
 LEAST_SEEDS = 3
+SHIFTED_REPLICATES = 2_000
+"""Resamples for each of nine shifted sets: a quarter of the time, and ends that are right to a tenth of a point."""
 RANK_RULE = (
     "Rows stand in the order of their mean test error. Going down, a row shares the rank of the row above it as long as"
     " its 95 % interval overlaps that of the first row of that rank; otherwise its rank is its place among the ranked"
@@ -33,6 +36,8 @@ class Row:
     train_error: float
     error_path: float | None
     error_speed: float | None
+    shifted: dict[str, tuple[float, Interval]]
+    """Mean test error and interval on other releases."""
     wall_time_s: float
     training_clips_per_s: float
 
@@ -82,17 +87,25 @@ def make_row(entry: Entry) -> Row:
     """Derives a row; its resamples depend on the entry alone, so a new neighbour changes no interval."""
     seeds = entry.record.seeds
     test = [seed.scores.test for seed in seeds]
+    test_error, interval = _mean_error(entry.test)
     return Row(
         entry=entry,
-        test_error=float(entry.wrong.mean()),
-        interval=mean_error_interval(entry.wrong, entry.label, np.random.default_rng(0)),
+        test_error=test_error,
+        interval=interval,
         valid_error=fmean(seed.scores.valid.error for seed in seeds),
         train_error=fmean(seed.scores.train.error for seed in seeds),
         error_path=_mean(score.error_path for score in test),
         error_speed=_mean(score.error_speed for score in test),
+        shifted={release: _mean_error(scored, SHIFTED_REPLICATES) for release, scored in entry.shifted.items()},
         wall_time_s=fmean(seed.wall_time_s for seed in seeds),
         training_clips_per_s=fmean(seed.training_clips_per_s for seed in seeds),
     )
+
+
+@cache
+def _mean_error(scored: Scored, replicates: int = REPLICATES) -> tuple[float, Interval]:
+    wrong = scored.wrong
+    return float(wrong.mean()), mean_error_interval(wrong, scored.label, np.random.default_rng(0), replicates)
 
 
 def _mean(errors: Iterable[float | None]) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from benchmark.statistics import Interval
 from leaderboard.board import Row
 
 
@@ -20,6 +21,11 @@ class Column:
 def percent(share: float | None) -> str:
     """A fraction as a percentage with one decimal, without the sign; a dash where there is none."""
     return "–" if share is None else f"{100 * share:.1f}"
+
+
+def with_interval(share: float, interval: Interval) -> str:
+    """A fraction and its interval as percentages: 12.3 (10.1–14.5)."""
+    return f"{percent(share)} ({percent(interval.low)}–{percent(interval.high)})"
 
 
 def duration(seconds: float) -> str:
@@ -43,6 +49,7 @@ def tags(row: Row) -> str:
     words = ["local"] if row.entry.local else ["verified" if record.tags.verified else "self-reported"]
     words += ["extra data"] if record.tags.extra_data else []
     words += [f"input {record.input}"]
+    words += [f"{row.entry.train_per_class:,} clips a class"] if record.config.training.get("train_per_class") else []
     words += [record.tags.note] if record.tags.note else []
     return ", ".join(words)
 
@@ -53,7 +60,7 @@ COLUMNS = (
     Column("by", lambda row: row.entry.group or "this machine", numeric=False),
     Column(
         "test error % (95 %)",
-        lambda row: f"{percent(row.test_error)} ({percent(row.interval.low)}–{percent(row.interval.high)})",
+        lambda row: with_interval(row.test_error, row.interval),
     ),
     Column("valid %", lambda row: percent(row.valid_error)),
     Column("train %", lambda row: percent(row.train_error)),

@@ -8,7 +8,9 @@ from urllib.parse import quote
 
 from leaderboard.board import LEAST_SEEDS, RANK_RULE, Board
 from leaderboard.columns import COLUMNS, LEGEND, cells, percent
+from leaderboard.entries import Entry
 from leaderboard.reference import Reference
+from leaderboard.shifted import SHIFTED_LEGEND, ShiftedTable, shifted_table
 
 GENERATED = "<!-- Written by `bench table` from entries/ and reference/. Edits are lost, and CI refuses them. -->"
 
@@ -25,7 +27,9 @@ def page(boards: Sequence[Board], references: Sequence[Reference]) -> str:
     if not boards:
         parts.append("There are no entries yet.")
     for board in boards:
-        parts += [f"## {_title(board)}", _about(board), _board_table(board)]
+        parts += [f"## {title(board)}", _about(board), _board_table(board)]
+        if shifted := shifted_table(board):
+            parts += [f"**Shifted test sets.** {SHIFTED_LEGEND}", _shifted_table(shifted)]
     for reference in references:
         parts += [
             f"## For comparison: {escape(reference.title)}",
@@ -51,7 +55,8 @@ def _introduction() -> str:
     )
 
 
-def _title(board: Board) -> str:
+def title(board: Board) -> str:
+    """A board's heading."""
     return escape(f"{board.task.capitalize()}, {board.release}, {board.size}")
 
 
@@ -71,10 +76,19 @@ def _board_table(board: Board) -> str:
     rows = []
     for row, texts in zip(board.rows, cells(board.rows), strict=True):
         shown = [escape(text) for text in texts]
-        place = [column.heading for column in COLUMNS].index("model")
-        shown[place] = f"[{shown[place]}](entries/{quote(row.entry.group)}/{quote(row.entry.name)}/)"
+        shown[[column.heading for column in COLUMNS].index("model")] = link(row.entry)
         rows.append(shown)
-    return _table([column.heading for column in COLUMNS], [column.numeric for column in COLUMNS], rows)
+    return table([column.heading for column in COLUMNS], [column.numeric for column in COLUMNS], rows)
+
+
+def _shifted_table(shifted: ShiftedTable) -> str:
+    rows = [[link(row.entry), *map(escape, texts[1:])] for row, texts in shifted.rows]
+    return table(shifted.headings, [False, False] + [True] * (len(shifted.headings) - 2), rows)
+
+
+def link(entry: Entry, board: str = "", kind: str = "entries") -> str:
+    """A model's name that leads to its entry; `board` is the way from the page to the board's folder, with a slash."""
+    return f"[{escape(entry.record.model)}]({board}{kind}/{quote(entry.group)}/{quote(entry.name)}/)"
 
 
 def _reference_table(reference: Reference) -> str:
@@ -86,9 +100,10 @@ def _reference_table(reference: Reference) -> str:
             valid += f" ({percent(row.interval.low)}–{percent(row.interval.high)})"
         rows.append([escape(row.model), valid, train, f"{row.valid_clips:,}", escape(row.note)])
     headings = ["model", "valid error % (95 %)", "train %", "clips in valid", "note"]
-    return _table(headings, [False, True, True, True, False], rows)
+    return table(headings, [False, True, True, True, False], rows)
 
 
-def _table(headings: Sequence[str], numeric: Sequence[bool], rows: Sequence[Sequence[str]]) -> str:
+def table(headings: Sequence[str], numeric: Sequence[bool], rows: Sequence[Sequence[str]]) -> str:
+    """A table of texts that are Markdown already; `numeric` columns are set flush right."""
     lines = [headings, ["---:" if flush else "---" for flush in numeric], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

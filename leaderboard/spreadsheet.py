@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from dynamics_gen.config import RELEASES
 from leaderboard.board import Board, Row
 from leaderboard.reference import Reference
 
@@ -39,6 +40,7 @@ HEADINGS = (
     "extra_data",
     "note",
     "source",
+    *(f"error_on_{release}" for release in RELEASES),
 )
 DECIMALS = 6
 
@@ -92,6 +94,7 @@ def _entry_line(board: Board, row: Row) -> dict[str, object]:
         "extra_data": record.tags.extra_data,
         "note": record.tags.note,
         "source": record.source,
+        **{f"error_on_{release}": error for release, (error, _) in row.shifted.items()},
     }
 
 

@@ -44,7 +44,7 @@ def main(root: Path, runs: Path | None, check: bool) -> str:
     files = {root / "README.md": page(boards, references), root / "leaderboard.csv": sheet(boards, references)}
     for path, text in files.items():
         if check:
-            _compare(path, text)
+            compare(path, text, "bench table")
         else:
             write_whole(path, text.encode("utf-8"))
     human = []
@@ -56,11 +56,16 @@ def main(root: Path, runs: Path | None, check: bool) -> str:
     return screen(boards, references, width=width, colour=terminal, human=human)
 
 
-def _compare(path: Path, expected: str) -> None:
+def compare(path: Path, expected: str, command: str) -> None:
+    """Holds a generated file against what it must be.
+
+    Raises:
+        BoardError: it is missing or another; `command` writes it.
+    """
     try:
         found = path.read_bytes().decode("utf-8", errors="replace")
     except FileNotFoundError:
-        raise BoardError(f"{path} is missing: run `bench table` and commit it") from None
+        raise BoardError(f"{path} is missing: run `{command}` and commit it") from None
     if found == expected:
         return
     pairs = zip(found.splitlines(), expected.splitlines(), strict=False)
@@ -68,5 +73,5 @@ def _compare(path: Path, expected: str) -> None:
         (i for i, (a, b) in enumerate(pairs) if a != b), min(len(found.splitlines()), len(expected.splitlines()))
     )
     raise BoardError(
-        f"{path} is not what the records say, from line {same + 1} on: run `bench table` and commit what it writes"
+        f"{path} is not what the records say, from line {same + 1} on: run `{command}` and commit what it writes"
     )

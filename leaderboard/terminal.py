@@ -10,6 +10,7 @@ from leaderboard import people
 from leaderboard.board import Board
 from leaderboard.columns import COLUMNS, cells, percent
 from leaderboard.reference import Reference
+from leaderboard.shifted import shifted_table
 
 GAP = "  "
 
@@ -35,6 +36,10 @@ def screen(
         title = f"{board.task}, {board.release}, {board.size}: {board.clips:,} test clips"
         headings, numeric = [c.heading for c in COLUMNS], [c.numeric for c in COLUMNS]
         parts.append(_draw(title, headings, numeric, cells(board.rows), width, colour))
+        if shifted := shifted_table(board):
+            flush = [False, False] + [True] * (len(shifted.headings) - 2)
+            texts = [list(texts) for _, texts in shifted.rows]
+            parts.append(_draw("test error % on shifted test sets", shifted.headings, flush, texts, width, colour))
     if not boards:
         parts.append("There are no entries yet.")
     if human:

@@ -45,10 +45,18 @@ def make_record(
     errors: tuple[float, ...] = (0.3, 0.32, 0.28),
     epochs: int = 6,
     rng_seed: int = 0,
+    shifted: tuple[str, ...] = (),
 ) -> tuple[Record, dict[str, predictions.Predictions]]:
-    """A record of one seed for each of `errors`, and its predictions by file name (hashes still of zeros)."""
+    """A record of one seed for each of `errors`, and its predictions by file name (hashes still of zeros).
+
+    On every release of `shifted` it errs half as often again.
+    """
     rng = np.random.default_rng(rng_seed)
     files = {f"predictions-seed{i}.npz": make_predictions(rng, error) for i, error in enumerate(errors)}
+    test = dict(files)
+    for release in shifted:
+        for i, error in enumerate(errors):
+            files[f"predictions-{release}-seed{i}.npz"] = make_predictions(rng, 1.5 * error)
     seeds = tuple(
         record.Seed(
             seed=i,
@@ -63,9 +71,18 @@ def make_record(
             training_clips_per_s=180.25,
             peak_memory_bytes=10**9,
         )
-        for i, (name, said) in enumerate(files.items())
+        for i, (name, said) in enumerate(test.items())
     )
     split = record.Split(clips=len(LABELS), fingerprint="ab" * 32)
+    environment = record.Environment(
+        device="2 CPU cores",
+        precision="32-true",
+        threads=2,
+        commit="0" * 40,
+        python="3.11.0",
+        platform="Linux-x86_64",
+        libraries={"torch": "2.13.0"},
+    )
     made = Record(
         record_version=record.RECORD_VERSION,
         metric_version=record.METRIC_VERSION,
@@ -85,17 +102,28 @@ def make_record(
         ),
         config=record.Settings(model={"width": 16}, training={"epochs": epochs, "betas": [0.9, 0.999]}),
         seeds=seeds,
+        shifted=tuple(
+            record.Shifted(
+                release=release,
+                split=record.Split(clips=len(LABELS), fingerprint=f"{k:064x}"),
+                frames=64 if release == "long" else 32,
+                windows=2 if release == "long" else 1,
+                seeds=tuple(
+                    record.ShiftedSeed(
+                        seed=i,
+                        scores=files[f"predictions-{release}-seed{i}.npz"].scores(),
+                        predictions=f"predictions-{release}-seed{i}.npz",
+                        predictions_sha256="0" * 64,
+                    )
+                    for i in range(len(errors))
+                ),
+                environment=environment,
+            )
+            for k, release in enumerate(shifted)
+        ),
         parameters=860_000,
         flops_per_clip=210_000_000,
-        environment=record.Environment(
-            device="2 CPU cores",
-            precision="32-true",
-            threads=2,
-            commit="0" * 40,
-            python="3.11.0",
-            platform="Linux-x86_64",
-            libraries={"torch": "2.13.0"},
-        ),
+        environment=environment,
         tags=record.Tags(verified=True, extra_data=False, note=""),
     )
     return made, files
@@ -106,4 +134,11 @@ def write_run(folder: Path, made: Record, files: dict[str, predictions.Predictio
     folder.mkdir(parents=True, exist_ok=True)
     hashes = {name: predictions.write(said, folder / name) for name, said in files.items()}
     seeds = tuple(replace(seed, predictions_sha256=hashes[seed.predictions]) for seed in made.seeds)
-    return record.write(replace(made, seeds=seeds), folder / "record.json")
+    shifted = tuple(
+        replace(
+            one,
+            seeds=tuple(replace(seed, predictions_sha256=hashes[seed.predictions]) for seed in one.seeds),
+        )
+        for one in made.shifted
+    )
+    return record.write(replace(made, seeds=seeds, shifted=shifted), folder / "record.json")

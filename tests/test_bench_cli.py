@@ -297,6 +297,20 @@ def test_table_passes_its_flags_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert asked == [(Path("leaderboard"), None, False), (tmp_path, Path("runs"), True)]
 
 
+def test_results_passes_its_flags_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The board's folder, the page, and whether it is only checked; what comes back is printed."""
+    asked = []
+
+    def make_results(root: Path, page: Path, check: bool) -> str:
+        asked.append((root, page, check))
+        return "the page"
+
+    monkeypatch.setattr("leaderboard.results.command.main", make_results)
+    assert bench("results").output == "the page\n"
+    assert bench("results", "--board", tmp_path, "--page", "other.md", "--check").exit_code == 0
+    assert asked == [(Path("leaderboard"), Path("RESULTS.md"), False), (tmp_path, Path("other.md"), True)]
+
+
 def test_table_of_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     """One sentence, exit 1."""
     result = bench("table", "--board", tmp_path / "nowhere")

@@ -12,27 +12,28 @@ from leaderboard.entries import read_entries
 from leaderboard.table import main
 
 BOARD = Path(__file__).parent.parent / "leaderboard"
-FOLDERS = sorted(path for path in (BOARD / "entries").glob("*/*") if path.is_dir())
+FOLDERS = sorted(path for kind in ("entries", "experiments") for path in (BOARD / kind).glob("*/*") if path.is_dir())
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: "/".join(folder.parts[-3:]))
 def test_entry_is_complete_and_true(folder: Path) -> None:
-    """Record, predictions of every seed with their hash and scores, both pictures, and nothing else."""
+    """Record, predictions of every seed for every set with their hash and scores, three pictures, and nothing else."""
     read = record.read(folder / "record.json")
-    for seed in read.seeds:
-        said = predictions.read(folder / seed.predictions, seed.predictions_sha256)
-        assert said.scores() == seed.scores.test
-    pictures = ["curve.png", "confusion.png"]
+    scored = [(seed.predictions, seed.predictions_sha256, seed.scores.test) for seed in read.seeds]
+    scored += [(seed.predictions, seed.predictions_sha256, seed.scores) for one in read.shifted for seed in one.seeds]
+    for name, sha256, scores in scored:
+        assert predictions.read(folder / name, sha256).scores() == scores
+    pictures = ["curve.png", "confusion.png", "reliability.png"]
     for name in pictures:
         with Image.open(folder / name) as picture:
             picture.verify()
-    expected = {"record.json", *pictures, *(seed.predictions for seed in read.seeds)}
+    expected = {"record.json", *pictures, *(name for name, _, _ in scored)}
     assert {path.name for path in folder.iterdir()} == expected
 
 
 def test_entries_agree_about_their_clips() -> None:
     """As the board reads them, together."""
-    assert len(read_entries(BOARD)) == len(FOLDERS)
+    assert len(read_entries(BOARD)) + len(read_entries(BOARD, "experiments")) == len(FOLDERS)
 
 
 def test_committed_table_is_what_the_records_say() -> None:

@@ -33,10 +33,12 @@ def test_clearing_removes_what_runs_leave_and_nothing_else(tmp_path: Path) -> No
     for path in (folder.checkpoint(0), folder.choice(0), folder.weights(11)):
         path.parent.mkdir(exist_ok=True)
         path.write_text("x")
-    for name in ("record.json", "curve.png", "confusion.png", "predictions-seed0.npz", "notes.txt"):
+    for name in ("record.json", "curve.png", "confusion.png", "reliability.png", "notes.txt"):
+        (tmp_path / name).write_text("x")
+    for name in ("predictions-seed0.npz", "predictions-camera-seed0.npz", "predictions.npz"):
         (tmp_path / name).write_text("x")
     (tmp_path / "seed-notes").mkdir()
     assert folder.is_used()
     folder.clear()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "seed-notes"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "predictions.npz", "seed-notes"]
     assert not folder.is_used()

@@ -22,8 +22,22 @@ MAY_IMPORT = {
     "leaderboard": {"dynamics_gen", "benchmark", "leaderboard"},
 }
 
-RESULTS = {f"benchmark.{name}" for name in ("errors", "human.result", "predictions", "record", "schema", "statistics")}
-"""What the board knows of the benchmark: results and how sure they are, nothing that trains."""
+RESULTS = {
+    f"benchmark.{name}"
+    for name in (
+        "calibration",
+        "comparison",
+        "errors",
+        "human.result",
+        "plots",
+        "predictions",
+        "ranking",
+        "record",
+        "schema",
+        "statistics",
+    )
+}
+"""What the board knows of the benchmark: results, how sure they are and how they look, nothing that trains."""
 
 
 @dataclass(frozen=True)
@@ -144,10 +158,12 @@ def test_no_module_imports_itself_in_a_circle() -> None:
         ("import benchmark.record, benchmark.predictions, benchmark.statistics", "torch pybullet matplotlib rich h5py"),
         ("import benchmark.flow_maker", "torch pybullet matplotlib cv2"),
         ("import leaderboard.table", "torch pybullet matplotlib rich h5py"),
+        ("import leaderboard.results.command", "torch pybullet matplotlib rich h5py"),
         ("from dynamics_gen.cli import main; main(['--help'], standalone_mode=False)", "torch pybullet"),
         ("from benchmark.cli import main; main(['--help'], standalone_mode=False)", "torch pybullet"),
         ("from benchmark.cli import main; main(['list'], standalone_mode=False)", "torch pybullet"),
         ("from benchmark.cli import main; main(['table', '--check'], standalone_mode=False)", "torch pybullet"),
+        ("from benchmark.cli import main; main(['results', '--check'], standalone_mode=False)", "torch pybullet"),
     ],
 )
 def test_light_things_load_nothing_heavy(statement: str, unwanted: str) -> None:

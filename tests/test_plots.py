@@ -1,4 +1,4 @@
-"""The two pictures: small PNGs that show what the record says, for one seed as for many."""
+"""The three pictures: small PNGs that show what the record says, for one seed as for many."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from synthetic_records import make_record
+from synthetic_records import make_record, write_run
 
 from benchmark import plots
 
@@ -19,26 +19,28 @@ from benchmark import plots
 )
 def test_pictures_are_small_png_files(tmp_path: Path, errors: tuple[float, ...], epochs: int) -> None:
     """One seed of one epoch or ten of sixty: under 60 kB, readable in a browser, nothing else left in the folder."""
-    made, _ = make_record(errors=errors, epochs=epochs)
-    plots.learning_curve(made, tmp_path / "curve.png")
-    plots.confusion_matrix(made, tmp_path / "confusion.png")
-    for path in (tmp_path / "curve.png", tmp_path / "confusion.png"):
+    made = write_run(tmp_path, *make_record(errors=errors, epochs=epochs))
+    before = set(tmp_path.iterdir())
+    plots.pictures(made, tmp_path)
+    drawn = set(tmp_path.iterdir()) - before
+    assert {path.name for path in drawn} == {"curve.png", "confusion.png", "reliability.png"}
+    for path in drawn:
         assert path.stat().st_size < 60_000
         with Image.open(path) as picture:
             assert picture.format == "PNG"
             assert picture.width == 640
             assert np.asarray(picture.convert("L")).std() > 5
-    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_pictures_follow_the_record(tmp_path: Path) -> None:
     """Other numbers, another picture; the same numbers, the same bytes."""
-    for draw in (plots.learning_curve, plots.confusion_matrix):
-        contents = []
-        for i, error in enumerate((0.3, 0.3, 0.7)):
-            draw(make_record(errors=(error,))[0], tmp_path / f"{i}.png")
-            contents.append((tmp_path / f"{i}.png").read_bytes())
-        assert contents[0] == contents[1] != contents[2]
+    contents = []
+    for i, error in enumerate((0.3, 0.3, 0.7)):
+        made = write_run(tmp_path / str(i), *make_record(errors=(error,)))
+        plots.pictures(made, tmp_path / str(i))
+        contents.append([path.read_bytes() for path in sorted((tmp_path / str(i)).glob("*.png"))])
+    assert contents[0] == contents[1]
+    assert all(one != other for one, other in zip(contents[1], contents[2], strict=True))
 
 
 def test_module_loads_without_matplotlib() -> None:

@@ -19,7 +19,7 @@ from benchmark.record import Scores, parse
 from benchmark.schema import dump
 from dynamics_gen.classes import CLASSES, ROTATION, factors
 
-TEXT = dump(make_record(errors=(0.3,), epochs=1)[0])
+TEXT = dump(make_record(errors=(0.3,), epochs=1, shifted=("camera",))[0])
 
 
 def document() -> dict[str, Any]:
@@ -139,8 +139,10 @@ def test_score_that_the_confusion_matrix_does_not_have_is_refused(name: str) -> 
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        ("record_version", 2, "record_version is 2: expected 1, the one that this version of the benchmark reads"),
-        ("record_version", "1", 'record_version is "1": expected 1'),
+        ("record_version", 3, "record_version is 3: expected 1 to 2, those that this version of the benchmark reads"),
+        ("record_version", 0, "record_version is 0: expected 1 to 2"),
+        ("record_version", "1", 'record_version is "1": expected 1 to 2'),
+        ("record_version", 1, "record_version is 1: expected a whole number from 2 to 2"),
         ("metric_version", 7, "metric_version is 7: expected a whole number from 1 to 1"),
         ("task", "generation", 'task is "generation": expected "classification"'),
         ("model", "../up", 'model is "../up": expected a name'),
@@ -154,6 +156,11 @@ def test_score_that_the_confusion_matrix_does_not_have_is_refused(name: str) -> 
         ("seeds.0.scores.train.clips", 199, "seeds[0].scores.train.confusion counts 200 clips: expected 199"),
         ("seeds.0.scores.test.confusion.3", [1] * 9, "seeds[0].scores.test.confusion has 10 rows of [9, 10] counts"),
         ("seeds.0.scores.test.confusion.3.4", 400, "seeds[0].scores.test.confusion counts "),
+        ("shifted.0.release", "standard", "shifted holds the releases standard: expected each once, and not standard"),
+        ("shifted.0.seeds.0.seed", 7, "shifted[0].seeds holds the seeds [7]: expected those of the record"),
+        ("shifted.0.seeds.0.predictions", "predictions-seed0.npz", "shifted[0].seeds[0].predictions is "),
+        ("shifted.0.split.clips", 100, "shifted[0].seeds[0].scores.clips is 200: expected 100, as in split"),
+        ("shifted.0.seeds.0.scores.error", 0.0, "shifted[0].seeds[0].scores.error is 0.0: expected "),
     ],
 )
 def test_contradiction_is_refused(path: str, value: Any, sentence: str) -> None:
@@ -166,6 +173,25 @@ def test_seed_that_stands_twice_is_refused() -> None:
     changed = document()
     changed["seeds"] *= 2
     assert refusal(changed) == "record.json: seeds holds the seeds [0, 0]: expected every seed once"
+
+
+def test_record_of_version_1_reads_as_one_without_shifted_sets(tmp_path: Path) -> None:
+    """What was written before there were any; written again, it is a record of today's version."""
+    old = document()
+    old["record_version"] = 1
+    del old["shifted"]
+    read = parse(json.dumps(old))
+    assert (read.record_version, read.shifted) == (record.RECORD_VERSION, ())
+    assert replace(parse(TEXT), shifted=()) == read
+    assert record.write(read, tmp_path / "record.json") == record.read(tmp_path / "record.json")
+    assert json.loads((tmp_path / "record.json").read_text())["record_version"] == record.RECORD_VERSION
+
+
+def test_release_that_stands_twice_among_the_shifted_is_refused() -> None:
+    """A set has one score a seed."""
+    changed = document()
+    changed["shifted"] *= 2
+    assert "shifted holds the releases camera, camera: expected each once" in refusal(changed)
 
 
 def test_history_out_of_order_is_refused() -> None:

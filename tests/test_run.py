@@ -84,6 +84,7 @@ def test_run_learns_and_records_itself(model: Path, squares: Path, tmp_path: Pat
         "record.json",
         "curve.png",
         "confusion.png",
+        "reliability.png",
         "predictions-seed0.npz",
         "predictions-seed1.npz",
         "seed-0",
@@ -242,6 +243,19 @@ def test_other_data_are_not_resumed(model: Path, squares: Path, tmp_path: Path) 
     other = build_squares(tmp_path / "other", per_class=(8, 3, 3))
     with pytest.raises(TrainingError, match=r"trained with data\.valid = "):
         run(model, other, tmp_path, resume=True)
+
+
+def test_train_may_be_cut_to_some_clips_of_each_class(model: Path, squares: Path, tmp_path: Path) -> None:
+    """As many of each class are learnt from and no more, in a folder of their own; valid and test stay whole."""
+    made = run(model, squares, tmp_path, training={"train_per_class": 3})
+    assert made.config.training["train_per_class"] == 3
+    assert [sum(row) for row in made.seeds[0].scores.train.confusion] == [3] * 10
+    train = dynamics_gen.open(squares / "dynamics-tiny" / "train")
+    assert made.dataset.splits.train == record.Split(clips=30, fingerprint=train.manifest.fingerprint)
+    assert (made.dataset.splits.valid.clips, made.dataset.splits.test.clips) == (20, 30)
+    assert record.read(tmp_path / "tiny_net" / "standard-tiny-3-per-class" / "record.json") == made
+    with pytest.raises(ConfigError, match="train has 8 clips of a class: expected at least the 9 asked for"):
+        run(model, squares, tmp_path, training={"train_per_class": 9})
 
 
 def test_another_release_in_the_folder_is_refused(

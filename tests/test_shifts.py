@@ -18,6 +18,11 @@ PAIRED = ("camera", "clutter", "companion", "occluder")
 RENDERED = range(100, 106)
 
 
+def test_paired_releases_say_so() -> None:
+    """Those whose clips show what the plain ones show, and no others."""
+    assert tuple(name for name, release in RELEASES.items() if release.is_paired) == PAIRED
+
+
 def config_of(release: str, **settings: int) -> BuildConfig:
     """The test split of a release at its own number of frames."""
     ranges = RELEASES[release]

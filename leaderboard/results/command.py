@@ -1,0 +1,59 @@
+"""`bench results`: reads the board's folder, writes the results page and its pictures, or checks them.
+
+A command calls `main` lazily; errors are `DynamicsError` and `OSError`:
+
+    from leaderboard.results.command import main
+    click.echo(main(Path("leaderboard"), Path("RESULTS.md"), check))
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dynamics_gen.files import write_whole
+from leaderboard.entries import read_entries
+from leaderboard.errors import BoardError
+from leaderboard.reference import read_references
+from leaderboard.results.figures import PICTURES
+from leaderboard.results.page import make_page
+from leaderboard.table import compare
+
+EXPERIMENTS = "experiments"
+
+
+def main(root: Path, page: Path, check: bool) -> str:
+    """Does what `bench results [--check]` does.
+
+    Args:
+        root: the board's folder; its pictures are in `figures/` there.
+        page: the Markdown page.
+        check: write nothing, and fail if page or pictures are not what the records say.
+
+    Returns:
+        What to print: what was written, or that it is right.
+
+    Raises:
+        RecordError: an entry, an experiment or a reference file is malformed, altered or contradicts itself.
+        BoardError: `root` is missing, entries disagree, or the page or a picture is stale.
+        OSError: a file cannot be read or written.
+    """
+    way = Path(os.path.relpath(root, page.parent)).as_posix() + "/"
+    made = make_page(read_entries(root), read_entries(root, EXPERIMENTS), read_references(root), way)
+    files = {kind.file: root / "figures" / kind.file for kind in PICTURES}
+    if check:
+        compare(page, made.text, "bench results")
+    else:
+        write_whole(page, made.text.encode("utf-8"))
+    for name, path in files.items():
+        picture = made.pictures.get(name)
+        if picture is None and path.exists():
+            if check:
+                raise BoardError(f"{path} shows what no record says: run `bench results` and commit what it writes")
+            path.unlink()
+        elif picture is not None and not picture.is_at(path):
+            if check:
+                raise BoardError(f"{path} does not show what the records say: run `bench results` and commit it")
+            picture.write(path)
+    said = "is what the records say" if check else "is written"
+    return f"{page} {said}, with {len(made.pictures)} pictures in {root / 'figures'}"

@@ -1,0 +1,134 @@
+"""The questions that experiments answer: their records side by side, and the comparison each question is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmark.comparison import between_models
+from leaderboard.board import Row, make_row
+from leaderboard.columns import percent, with_interval
+from leaderboard.entries import Entry
+from leaderboard.experiments import CLIPS, QUESTIONS, Question, gathered, settings, varied
+from leaderboard.markdown import escape, link, table
+from leaderboard.results.words import NOT_MEASURED, p_value, points
+
+LEAST_SIZES = 3
+"""A power law is fitted to no fewer sizes of train."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Curve:
+    """Test error of one model by clips of each class that it learnt from, smallest first."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+    @property
+    def exponent(self) -> float | None:
+        """The b of error ∝ clips^-b, by least squares in the logarithms; None for too few sizes, or no errors."""
+        clips = [row.entry.train_per_class for row in self.rows]
+        errors = [row.test_error for row in self.rows]
+        if len(set(clips)) < LEAST_SIZES or min(errors) == 0:
+            return None
+        return -float(np.polyfit(np.log(clips), np.log(errors), 1)[0])
+
+
+def all_questions(experiments: Sequence[Entry]) -> list[Question]:
+    """Those that are known, then whatever else has a folder."""
+    known = [question.folder for question in QUESTIONS]
+    others = sorted({entry.group for entry in experiments} - set(known))
+    return [*QUESTIONS, *(Question(folder=name, title=f"Also tried: {name}") for name in others)]
+
+
+def section(question: Question, experiments: Sequence[Entry], board: Sequence[Entry], way: str) -> list[str]:
+    """A question's records, and what they say; or that there are none."""
+    parts = [question.about] if question.about else []
+    measured = gathered(question, experiments, board)
+    if not measured:
+        return [*parts, f"{NOT_MEASURED} Its records will stand in `leaderboard/experiments/{question.folder}/`."]
+    for entries in measured:
+        data, clips = entries[0].record.dataset, len(entries[0].label)
+        parts += [
+            f"### {escape(f'{data.release}, {data.size}')}: {clips:,} test clips",
+            _side_by_side(entries, experiments, way),
+            "\n".join(f"- {sentence}" for sentence in answers(question, entries)),
+        ]
+    return [part for part in parts if part]
+
+
+def answers(question: Question, entries: Sequence[Entry]) -> list[str]:
+    """What records tested on the same clips say to a question, a sentence each, in Markdown."""
+    if question.setting == CLIPS:
+        return [law for curve in curves(entries) if (law := _law(curve))]
+    if not question.setting:
+        chance = 1 - 1 / len(entries[0].record.dataset.classes)
+        below = sum(make_row(entry).interval.high < chance for entry in entries)
+        return [f"{below} of {len(entries)} records are below chance, {percent(chance)} %, by their whole interval."]
+    return _compared(question, entries)
+
+
+def curves(entries: Sequence[Entry]) -> list[Curve]:
+    """One curve a model and input that was trained on two sizes of train or more."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(f"{entry.record.model}, {entry.record.input}", []).append(entry)
+    found = []
+    for name, members in sorted(groups.items()):
+        ordered = sorted(members, key=lambda entry: (entry.train_per_class, entry.group, entry.name))
+        if len({entry.train_per_class for entry in ordered}) > 1:
+            found.append(Curve(name=name, rows=tuple(make_row(entry) for entry in ordered)))
+    return found
+
+
+def _side_by_side(entries: Sequence[Entry], experiments: Sequence[Entry], way: str) -> str:
+    """The records by model and test error, with the settings in which records of a model differ."""
+    names = varied(entries)
+    rows = sorted(map(make_row, entries), key=lambda row: (row.record.model, row.test_error))
+    lines = []
+    for row in rows:
+        values = settings(row.entry)
+        kind = "experiments" if any(row.entry is one for one in experiments) else "entries"
+        lines.append(
+            [
+                link(row.entry, way, kind),
+                *(escape(str(values.get(name, "–"))) for name in names),
+                with_interval(row.test_error, row.interval),
+                percent(row.valid_error),
+                percent(row.train_error),
+                str(len(row.record.seeds)),
+            ]
+        )
+    headings = ["model", *map(escape, names), "test % (95 %)", "valid %", "train %", "seeds"]
+    return table(headings, [False] * (1 + len(names)) + [True] * 4, lines)
+
+
+def _compared(question: Question, entries: Sequence[Entry]) -> list[str]:
+    """Each record against the one of its model that differs in the question's setting alone and has its base value."""
+    said = []
+    for entry in entries:
+        values = settings(entry)
+        wanted = {**values, question.setting: question.base}
+        bases = [one for one in entries if one.record.model == entry.record.model and settings(one) == wanted]
+        if question.setting not in values or not bases or entry in bases:
+            continue
+        found = between_models(entry.wrong, bases[0].wrong, entry.label)
+        said.append(
+            f"{escape(entry.record.model)}, `{question.setting}={values[question.setting]}` against"
+            f" `{question.setting}={question.base}`, all else equal, on the same clips: **{points(found)}** points of"
+            f" test error, p {p_value(found.p)}."
+        )
+    return said
+
+
+def _law(curve: Curve) -> str:
+    """The power law of a curve; nothing where it has too few sizes."""
+    b = curve.exponent
+    if b is None:
+        return ""
+    return (
+        f"{escape(curve.name)}: error ∝ clips^−{b:.2f}, by least squares over {len(curve.rows)} records; twice the"
+        f" clips leave {percent(2**-b)} % of the errors."
+    )
