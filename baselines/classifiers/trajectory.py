@@ -25,7 +25,7 @@ SOURCE = "ours; a probe of the data, no model of video"
 class Config:
     """Hyper-parameters."""
 
-    rounds: int = 200
+    rounds: int = 100
     """Trees of each class."""
 
 
