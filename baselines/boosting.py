@@ -51,7 +51,7 @@ def _probabilities(
     """After `stage` rounds; a class that train lacks has none."""
     said = next(islice(trees.staged_predict_proba(table_of(clips)), stage - 1, None))
     probabilities = np.zeros((len(said), classes))
-    probabilities[:, trees.classes_] = said
+    probabilities[:, np.asarray(trees.classes_)] = said
     return probabilities
 
 

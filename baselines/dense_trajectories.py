@@ -73,14 +73,14 @@ def dense_tracks(
     height, width = grey.shape[1:]
     rows, columns = (np.arange(spacing // 2, side, spacing) for side in (height, width))
     grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
-    across = -(-width // spacing)
+    down, across = len(rows), len(columns)
     alive, born = np.empty((0, length + 1, 2), np.float32), np.empty(0, int)
     done: list[Tracks] = []
     for t in range(len(flow)):
         if t + length <= len(flow):
-            free = np.ones(len(rows) * across, bool)
+            free = np.ones(down * across, bool)
             x, y = alive[np.arange(len(alive)), t - born].T.round().astype(int)
-            free[np.minimum(y // spacing, len(rows) - 1) * across + np.minimum(x // spacing, across - 1)] = False
+            free[np.minimum(y // spacing, down - 1) * across + np.minimum(x // spacing, across - 1)] = False
             texture = cv2.cornerMinEigenVal(grey[t], 3)
             textured = texture[grid[:, 1], grid[:, 0]] > TEXTURE * texture.max()
             new = np.zeros((int((free & textured).sum()), length + 1, 2), np.float32)
@@ -106,7 +106,7 @@ def shapes(tracks: Tracks) -> Float32[np.ndarray, "track numbers"]:
     """Each track's steps, over the length of its whole way."""
     steps = np.diff(tracks.places, axis=1)
     way = np.linalg.norm(steps, axis=-1).sum(axis=1)
-    return (steps / np.maximum(way, 1e-9)[:, None, None]).reshape(len(steps), -1)
+    return (steps / np.maximum(way, 1e-9)[:, None, None]).reshape(len(steps), steps.shape[1] * 2)
 
 
 def histograms(
@@ -131,7 +131,9 @@ def histograms(
     pooled = _pool(np.concatenate(list(parts.values()), axis=-1), tracks, cell)  # [N, 3, 2, 2, bins of all four]
     found = {}
     for name, values in zip(parts, np.split(pooled, widths[:-1], axis=-1), strict=True):
-        rows = np.maximum(values.reshape(len(values), -1), 0)  # running sums leave some a little below
+        rows = np.maximum(
+            values.reshape(len(values), int(np.prod(values.shape[1:]))), 0
+        )  # running sums leave some a little below
         found[name] = np.sqrt(rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-9))
     return found
 
@@ -181,7 +183,7 @@ def _pool(maps: np.ndarray, tracks: Tracks, cell: int) -> Float32[np.ndarray, "t
             row = np.clip(y + (j * 2 - downs) * cell // 2 + cell // 2, 0, height - 1)
             column = np.clip(x + (i * 2 - acrosses) * cell // 2 + cell // 2, 0, width - 1)
             sums[:, :, j, i] = boxed[frame, row, column]
-    return sums.reshape(len(x), times, steps // times, downs, acrosses, -1).sum(axis=2)
+    return sums.reshape(len(x), times, steps // times, *sums.shape[2:]).sum(axis=2)
 
 
 def _gradients(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

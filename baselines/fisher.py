@@ -82,13 +82,8 @@ def learn_vocabulary(descriptors: Matrix, gaussians: int, rng: np.random.Generat
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fifty rounds are near enough
         mixture.fit((points - mean) @ axes.T)
-    return Vocabulary(
-        mean=mean,
-        axes=axes,
-        weights=mixture.weights_,
-        means=mixture.means_,
-        variances=mixture.covariances_,
-    )
+    weights, means, variances = map(np.asarray, (mixture.weights_, mixture.means_, mixture.covariances_))
+    return Vocabulary(mean=mean, axes=axes, weights=weights, means=means, variances=variances)
 
 
 def fisher_vector(

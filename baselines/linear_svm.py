@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -47,7 +48,7 @@ def machines(
         raise ConfigError(f"got costs {tuple(costs)}, expected one or more numbers above 0")
     for cost in costs:
         machine = LinearSVC(C=cost, random_state=seed).fit(table_of(train.clips), train.labels)
-        learnt = np.zeros((train.classes, machine.n_features_in_))
+        learnt = np.zeros((train.classes, machine.coef_.shape[1]))
         offset = np.full(train.classes, -np.inf)  # a class that train lacks is never likely
         if len(machine.classes_) == 2:  # of two classes, scikit-learn keeps the second's plane alone
             learnt[machine.classes_] = np.concatenate([-machine.coef_, machine.coef_])
@@ -69,7 +70,8 @@ def best_factor(scores: Scores, labels: np.ndarray) -> float:
         said = softmax(np.exp(exponent) * scores)[np.arange(len(labels)), labels]
         return -float(np.log(np.maximum(said, 1e-12)).mean())
 
-    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.01), np.log(STEEPEST)), method="bounded").x))
+    found: Any = minimize_scalar(loss, bounds=(np.log(0.01), np.log(STEEPEST)), method="bounded")
+    return float(np.exp(found.x))
 
 
 def softmax(scores: Scores) -> Scores:

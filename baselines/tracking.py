@@ -78,8 +78,8 @@ def _keep_heaviest(weights: Float32[np.ndarray, "time height width"]) -> None:
     from scipy import ndimage
 
     for frame in weights:
-        parts, count = ndimage.label(frame, np.ones((3, 3)))
-        if count:
+        parts = np.empty(frame.shape, np.int32)
+        if ndimage.label(frame, np.ones((3, 3)), parts):
             kept = parts == np.bincount(parts.ravel(), frame.ravel())[1:].argmax() + 1
             frame[~kept] = 0
             frame[ndimage.binary_fill_holes(kept) & ~kept] = 1

@@ -20,7 +20,7 @@ def new_trees(seed: int, rounds: int = 100) -> HistGradientBoostingClassifier:
         learning_rate=0.1,
         max_leaf_nodes=15,
         min_samples_leaf=10,
-        early_stopping=False,
+        early_stopping=False,  # pyright: ignore[reportArgumentType]
         random_state=seed,
     )
 
