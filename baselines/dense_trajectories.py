@@ -131,9 +131,8 @@ def histograms(
     pooled = _pool(np.concatenate(list(parts.values()), axis=-1), tracks, cell)  # [N, 3, 2, 2, bins of all four]
     found = {}
     for name, values in zip(parts, np.split(pooled, widths[:-1], axis=-1), strict=True):
-        rows = np.maximum(
-            values.reshape(len(values), int(np.prod(values.shape[1:]))), 0
-        )  # running sums leave some a little below
+        rows = values.reshape(len(values), int(np.prod(values.shape[1:])))
+        rows = np.maximum(rows, 0)  # running sums leave some a little below
         found[name] = np.sqrt(rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-9))
     return found
 
