@@ -138,14 +138,23 @@ def load_checkpoint(path: Path, configuration: Mapping[str, object]) -> Checkpoi
     except _DAMAGE as error:
         reason = str(error).strip().partition("\n")[0][:200]
         raise TrainingError(f"{path} is damaged ({reason}): start again with --overwrite") from None
-    difference = first_difference(state.configuration, json.loads(json.dumps(configuration)))
+    refuse_change(path.parent, state.configuration, configuration)
+    return state
+
+
+def refuse_change(folder: Path, old: Mapping[str, object], new: Mapping[str, object]) -> None:
+    """Refuses to go on in a seed's folder with another configuration than the one it was trained with.
+
+    Raises:
+        TrainingError: they differ; the sentence names the first field that does.
+    """
+    difference = first_difference(old, json.loads(json.dumps(new)))
     if difference is not None:
-        name, old, new = difference
+        name, before, now = difference
         raise TrainingError(
-            f"{path.parent} was trained with {name} = {old}, and now {name} is {new}: resume with the old value, "
+            f"{folder} was trained with {name} = {before}, and now {name} is {now}: resume with the old value, "
             "start again with --overwrite, or keep both with another --runs folder"
         )
-    return state
 
 
 def first_difference(old: Any, new: Any, name: str = "") -> tuple[str, Any, Any] | None:

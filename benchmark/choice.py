@@ -15,11 +15,12 @@ from dynamics_gen.files import write_whole
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """One seed's epoch, chosen on valid.
+    """One seed's epoch, or candidate of a model that is fitted, chosen on valid.
 
     Attributes:
         metric: what it was chosen by; `value` is its value at that epoch.
-        weights: name of the file of the chosen weights, beside the choice; `weights_sha256` is its hash.
+        weights: name of the file of the chosen weights, or of the candidate's predictions for valid, beside the
+            choice; `weights_sha256` is its hash.
     """
 
     seed: int

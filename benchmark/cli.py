@@ -99,7 +99,11 @@ def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[s
 )
 @click.option("--resume", is_flag=True, help="Go on where the same command stopped, or add seeds to it.")
 @click.option("--overwrite", is_flag=True, help="Remove an earlier run of this model on these data, and start again.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes that build missing data.  [default: cores]")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes that build missing data, or read for a fitted model.  [default: cores]",
+)
 @click.option(
     "--set",
     "settings",

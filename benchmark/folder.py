@@ -46,13 +46,19 @@ class RunFolder:
         """A seed's chosen weights; `configuration` beside them says what they are the weights of."""
         return self.path / f"seed-{seed}" / "chosen.safetensors"
 
+    def valid_predictions(self, seed: int) -> Path:
+        """What a seed's chosen candidate says of valid; in place of weights, for a model that is fitted."""
+        return self.path / f"seed-{seed}" / "valid-predictions.npz"
+
     def configuration(self, seed: int) -> Path:
         """What a seed was trained with."""
         return self.path / f"seed-{seed}" / "configuration.json"
 
     def is_used(self) -> bool:
         """Whether a run, finished or not, left something here."""
-        return self.record.exists() or any(self.path.glob("seed-*/checkpoint.pt"))
+        return self.record.exists() or any(
+            any(self.path.glob(f"seed-*/{name}")) for name in ("checkpoint.pt", "choice.json")
+        )
 
     def clear(self) -> None:
         """Removes what runs leave, and nothing else."""

@@ -17,7 +17,15 @@ from benchmark.record import Environment
 from dynamics_gen.errors import ConfigError, UnknownNameError
 
 DEVICES = ("auto", "cpu", "cuda")
-LIBRARIES = ("dynamics-benchmark", "torch", "lightning-fabric", "numpy", "h5py", "opencv-python-headless")
+LIBRARIES = (
+    "dynamics-benchmark",
+    "torch",
+    "lightning-fabric",
+    "numpy",
+    "h5py",
+    "scikit-learn",
+    "opencv-python-headless",
+)
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _LARGEST_INT = 2**31 - 1

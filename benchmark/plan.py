@@ -38,7 +38,8 @@ class Options:
         on: a folder of train, valid and test that takes the place of release and size, as `import-video` makes it.
         resume: go on with what lies in the run's folder.
         overwrite: remove what lies there and start again.
-        workers: processes that build a missing split or its flow; as many as there are cores unless given.
+        workers: processes that build a missing split or its flow, or read clips for a model that is fitted; as many as
+            there are cores unless given.
         training: settings of the recipe; None where left to the model.
         settings: of the model's `Config`, as typed.
     """
@@ -91,12 +92,17 @@ class Plan:
     folder: RunFolder
     precision_is_asked_for: bool = False
 
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe's settings; none if the model is fitted."""
+        return {} if self.model.is_fitted else dataclasses.asdict(self.training)
+
     def configuration(self, seed: int, splits: Mapping[str, ClipDataset]) -> dict[str, Any]:
         """All that determines a seed's weights, apart from the code."""
         return {
             "model": {"name": self.model.description.name, **dataclasses.asdict(self.config)},
             "input": self.model.description.input,
-            "training": dataclasses.asdict(self.training),
+            "training": self.recipe,
             "data": {name: split.manifest.fingerprint for name, split in splits.items()},
             "seed": seed,
         }
@@ -142,6 +148,12 @@ def make_plan(description: Description, options: Options) -> Plan:
         description = dataclasses.replace(description, input=options.input)
         run_name += f"-{options.input}"
     model = load(description)
+    if model.is_fitted and (useless := [name for name, value in options.training.items() if value is not None]):
+        flags = ", ".join("--" + name.replace("_", "-") for name in useless)
+        raise ConfigError(
+            f"{description.name} is fitted, not trained step by step, so {flags} would have no effect: leave it out, "
+            "or give the model's own settings with --set"
+        )
     training = recipe.resolve(options.size, description.training, options.training, description.name)
     device = machine.choose_device(options.device)
     precision = machine.choose_precision(training.precision, device)

@@ -79,7 +79,7 @@ def learning_curve(record: Record, path: Path) -> None:
             label="test, at the chosen epoch" * first,
         )
     axes.axhline(100 * (1 - 1 / len(record.dataset.classes)), color=CHANCE_COLOUR, lw=1, linestyle=":", label="chance")
-    axes.set_xlabel("epoch")
+    axes.set_xlabel("epoch" if record.config.training else "candidate")
     axes.set_ylabel("error (%)")
     axes.set_ylim(0, 100)
     last_epoch = max(row.epoch for seed in record.seeds for row in seed.history)

@@ -99,7 +99,10 @@ class SplitScores:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Epoch:
-    """One pass over train. `train_error` is the running mean over (augmented) batches."""
+    """One pass over train. `train_error` is the running mean over (augmented) batches.
+
+    Of a model that is fitted: one candidate, its errors on all of train and valid, and no learning rate (0).
+    """
 
     epoch: Count
     train_loss: Annotated[float, Number()]
@@ -160,7 +163,7 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """The resolved configuration: the model's own, and the training recipe's."""
+    """The resolved configuration: the model's own, and the training recipe's (empty if the model is fitted)."""
 
     model: dict[str, Setting]
     training: dict[str, Setting]
@@ -229,8 +232,8 @@ class Record:
     """Each release once; empty until `bench evaluate`."""
     parameters: Count
     """Of all stages."""
-    flops_per_clip: Count
-    """One forward pass."""
+    flops_per_clip: Count | None
+    """One forward pass; None where nobody can count them, as for trees."""
     environment: Environment
     tags: Tags
 

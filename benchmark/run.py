@@ -11,18 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import dynamics_gen
-from benchmark import evaluate, inputs, machine, plots, predictions, record
+from benchmark import evaluate, fitting, inputs, machine, plots, predictions, record
 from benchmark.checkpoint import Checkpoint, first_difference
 from benchmark.choice import Choice, Splits, write_choice
 from benchmark.data import ClipDataset, Clips
 from benchmark.errors import StoppedError, TrainingError
 from benchmark.flow import open_flow
+from benchmark.lessons import Shown
 from benchmark.parts import first_of_each_class
 from benchmark.plan import Options, Plan, build_missing
 from benchmark.train import Event, fit
 from dynamics_gen.console import Meter
 from dynamics_gen.errors import ConfigError
 from dynamics_gen.files import write_whole
+from dynamics_gen.pool import available_cores
 
 
 def run_model(planned: Plan, options: Options, say: Callable[[str], None]) -> record.Record:
@@ -60,6 +62,8 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
     opened: dict[str, ClipDataset] = {"train": splits.train(), "valid": splits.valid()}
     for name, split in opened.items():
         _check_split(split, opened["train"], options, splits.folder / name)
+    if planned.model.is_fitted:
+        return _run_fitted(planned, options, splits, opened, say)
     if per_class := planned.training.train_per_class:
         opened["train"] = first_of_each_class(opened["train"], per_class)
     classes, shape = opened["train"].manifest.classes, inputs.shape_of(description.input, opened["train"].video_shape)
@@ -81,6 +85,48 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
     _check_split(test, opened["train"], options, splits.folder / "test")
     clips["test"] = _clips(test, planned, options, say)
     seeds = tuple(_test(planned, seed, state, clips) for seed, state in states.items())
+    return _write(
+        planned, options, {**opened, "test": test}, seeds, evaluate.parameters(network), flops, training.precision
+    )
+
+
+def _run_fitted(
+    planned: Plan, options: Options, splits: Splits, opened: Mapping[str, ClipDataset], say: Callable[[str], None]
+) -> record.Record:
+    """The same for a model that is fitted: candidates in place of epochs, the same order of train, choice and test."""
+    description, folder = planned.model.description, planned.folder
+    if options.resume and (finished := _finished(planned, options, opened)):
+        say(f"{folder.record} is finished: nothing to do")
+        return finished
+    workers = options.workers or available_cores()
+    say(f"{description.name} on {splits.folder}: {len(opened['train']):,} clips, fitted by {workers} processes")
+
+    def show(name: str, split: ClipDataset) -> Shown:
+        return Shown(split, description.input, name, planned.device.type, workers)
+
+    shown = {name: show(name, split) for name, split in opened.items()}
+    chosen = {seed: fitting.choose(planned, seed, shown, opened, say) for seed in range(options.seeds)}
+    test = splits.test([folder.choice(seed) for seed in chosen])
+    _check_split(test, opened["train"], options, splits.folder / "test")
+    clips = show("test", test)
+    seeds = tuple(fitting.test(planned, seed, one, clips, test) for seed, one in chosen.items())
+    fitted = chosen[0].fitted
+    return _write(
+        planned, options, {**opened, "test": test}, seeds, fitted.parameters, fitted.flops_per_clip, fitting.PRECISION
+    )
+
+
+def _write(
+    planned: Plan,
+    options: Options,
+    splits: Mapping[str, ClipDataset],
+    seeds: tuple[record.Seed, ...],
+    parameters: int,
+    flops: int | None,
+    precision: str,
+) -> record.Record:
+    """Writes the record and its pictures."""
+    description, folder = planned.model.description, planned.folder
     result = record.Record(
         record_version=record.RECORD_VERSION,
         metric_version=record.METRIC_VERSION,
@@ -88,15 +134,13 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
         task=description.task,
         input=description.input,
         source=description.source,
-        dataset=_dataset(options, {**opened, "test": test}),
-        config=record.Settings(
-            model=_plain(dataclasses.asdict(planned.config)), training=_plain(dataclasses.asdict(training))
-        ),
+        dataset=_dataset(options, splits),
+        config=record.Settings(model=_plain(dataclasses.asdict(planned.config)), training=_plain(planned.recipe)),
         seeds=seeds,
         shifted=(),
-        parameters=evaluate.parameters(network),
+        parameters=parameters,
         flops_per_clip=flops,
-        environment=machine.environment(machine.device_name(planned.device), training.precision),
+        environment=machine.environment(machine.device_name(planned.device), precision),
         tags=record.Tags(verified=False, extra_data=False, note=""),
     )
     result = record.write(result, folder.record)

@@ -2,10 +2,14 @@
 
 The file starts with a docstring (its first line is the summary) and states, as literals, `TASK`, `INPUT`, `SOURCE`
 and, if it likes, `TRAINING`: its own defaults of the training recipe by size, "*" for every size. It defines a frozen
-dataclass `Config` of hyper-parameters with defaults, and what its task asks for; a classifier defines
-`build(config, shape, classes)`, which returns a `torch.nn.Module` from clips [B, C, T, H, W] to logits [B, classes],
-where `shape` is the (T, C, H, W) of its input. A network that learns from more than the cross-entropy, or in phases,
-also has the method `losses` of `benchmark.classification.OwnLosses`.
+dataclass `Config` of hyper-parameters with defaults, and what its task asks for. A classifier defines one of
+
+- `build(config, shape, classes)`, which returns a `torch.nn.Module` from clips [B, C, T, H, W] to logits [B, classes],
+  where `shape` is the (T, C, H, W) of its input: a network, trained by the benchmark's loop. One that learns from more
+  than the cross-entropy, or in phases, also has the method `losses` of `benchmark.classification.OwnLosses`;
+- `fit(config, train, valid, seed)`, which learns in its own way from two `lessons.Lesson` and yields one or more
+  `lessons.Fitted`: each is scored on valid, and the best is tested. Its `INPUT` is `rgb`, for frames as they are
+  stored, or `trajectory`, for the object's true motion; it has no `TRAINING`.
 """
 
 from __future__ import annotations
@@ -32,12 +36,18 @@ GROUPS = ("classifiers", "generators")
 FRAME_INPUTS = ("rgb", "pixels", "centred", "difference")
 FLOW_INPUTS = ("flow_farneback", "flow_exact")
 INPUTS = (*FRAME_INPUTS, *FLOW_INPUTS, *(f"rgb+{flow}" for flow in FLOW_INPUTS))
-"""Forms in which a model may ask for its clips; `benchmark.inputs` makes them, of frames and of `benchmark.flow`."""
+"""Forms in which a network may ask for its clips; `benchmark.inputs` makes them, of frames and of `benchmark.flow`."""
+
+FITTED_INPUTS = ("rgb", "trajectory")
+"""What a model that is fitted may ask for; `benchmark.lessons` shows it."""
+
+OWN_FILE = "bench_model_"
+"""How the module of a user's own file begins."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
-OFFERS = {"classification": ("Config", "build")}
-"""What a model's file defines, by task."""
+OFFERS = {"classification": ("build", "fit")}
+"""What a model's file defines beside `Config`, one of these, by task."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +75,11 @@ class Model:
 
     description: Description
     module: ModuleType
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it learns in its own way, and not by the benchmark's loop."""
+        return hasattr(self.module, "fit")
 
     def config(self, settings: dict[str, str]) -> Any:
         """The model's `Config`, with `settings` (names and texts, as typed on a command line) over its defaults.
@@ -138,7 +153,12 @@ def describe(path: Path, module: str = "") -> Description:
     if not summary:
         raise ModelError(f"{path} has no docstring: expected one whose first line says what the model is")
     stated = _literals(tree, path)
-    for constant, allowed in (("TASK", tuple(OFFERS)), ("INPUT", INPUTS), ("SOURCE", None)):
+    inputs = tuple(dict.fromkeys((*INPUTS, *FITTED_INPUTS)))
+    for constant, allowed in (
+        ("TASK", tuple(OFFERS)),
+        ("INPUT", inputs),
+        ("SOURCE", None),
+    ):
         value = stated.get(constant)
         expected = "a text" if allowed is None else f"one of {', '.join(allowed)}"
         if not isinstance(value, str) or (allowed is not None and value not in allowed):
@@ -172,9 +192,16 @@ def load(description: Description) -> Model:
     """
     inside = description.module
     module = importlib.import_module(inside) if inside else _import_file(description.path)
-    for name in OFFERS[description.task]:
-        if not hasattr(module, name):
-            raise ModelError(f"{description.path} does not define {name}: a model of {description.task} needs it")
+    if not hasattr(module, "Config"):
+        raise ModelError(f"{description.path} does not define Config: a model of {description.task} needs it")
+    offered = [name for name in OFFERS[description.task] if hasattr(module, name)]
+    if len(offered) != 1:
+        found = (
+            f"defines {' and '.join(offered)}"
+            if offered
+            else "does not define " + " or ".join(OFFERS[description.task])
+        )
+        raise ModelError(f"{description.path} {found}: a model of {description.task} needs one of them")
     if not (isinstance(module.Config, type) and dataclasses.is_dataclass(module.Config)):
         raise ModelError(
             f"Config in {description.path} is not a dataclass: decorate it with @dataclass(frozen=True, kw_only=True)"
@@ -182,7 +209,16 @@ def load(description: Description) -> Model:
     for one in dataclasses.fields(module.Config):
         if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING:
             raise ModelError(f"{one.name} in the Config of {description.path} has no default: expected one for each")
-    return Model(description=description, module=module)
+    model = Model(description=description, module=module)
+    allowed = FITTED_INPUTS if model.is_fitted else INPUTS
+    if description.input not in allowed:
+        raise ModelError(
+            f"INPUT is {description.input!r} in {description.path}, which defines {offered[0]}: "
+            f"expected one of {', '.join(allowed)}"
+        )
+    if model.is_fitted and description.training:
+        raise ModelError(f"TRAINING in {description.path} has no effect on a model that is fitted: remove it")
+    return model
 
 
 def parse_setting(text: str, default: Any, where: str) -> Any:
@@ -229,7 +265,7 @@ def _literals(tree: ast.Module, path: Path) -> dict[str, Any]:
 
 
 def _import_file(path: Path) -> ModuleType:
-    name = f"bench_model_{path.stem}"
+    name = f"{OWN_FILE}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ModelError(f"{path} cannot be imported: expected a file whose name ends in .py")

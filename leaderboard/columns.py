@@ -43,6 +43,11 @@ def count(number: float) -> str:
     return f"{number:.0f}"
 
 
+def gflops(flops: int | None) -> str:
+    """Billions of operations with three digits; a dash where they were not counted."""
+    return "–" if flops is None else f"{flops / 1e9:.3g}"
+
+
 def tags(row: Row) -> str:
     """Who vouches for it, what it saw, and the note."""
     record = row.record
@@ -68,7 +73,7 @@ COLUMNS = (
     Column("speed %", lambda row: percent(row.error_speed)),
     Column("seeds", lambda row: str(len(row.record.seeds))),
     Column("parameters", lambda row: count(row.record.parameters)),
-    Column("GFLOPs/clip", lambda row: f"{row.record.flops_per_clip / 1e9:.3g}"),
+    Column("GFLOPs/clip", lambda row: gflops(row.record.flops_per_clip)),
     Column("training", lambda row: duration(row.wall_time_s)),
     Column("clips/s", lambda row: f"{row.training_clips_per_s:,.0f}"),
     Column("device", lambda row: row.record.environment.device, numeric=False),

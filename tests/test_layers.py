@@ -161,7 +161,7 @@ def test_no_module_imports_itself_in_a_circle() -> None:
         ("import leaderboard.results.command", "torch pybullet matplotlib rich h5py"),
         ("from dynamics_gen.cli import main; main(['--help'], standalone_mode=False)", "torch pybullet"),
         ("from benchmark.cli import main; main(['--help'], standalone_mode=False)", "torch pybullet"),
-        ("from benchmark.cli import main; main(['list'], standalone_mode=False)", "torch pybullet"),
+        ("from benchmark.cli import main; main(['list'], standalone_mode=False)", "torch pybullet cv2 sklearn scipy"),
         ("from benchmark.cli import main; main(['table', '--check'], standalone_mode=False)", "torch pybullet"),
         ("from benchmark.cli import main; main(['results', '--check'], standalone_mode=False)", "torch pybullet"),
     ],

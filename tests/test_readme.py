@@ -31,6 +31,21 @@ def test_the_model_of_the_readme_runs(tmp_path: Path) -> None:
     assert "local" in said
 
 
+def test_the_fitted_model_of_the_readme_runs(tmp_path: Path) -> None:
+    """Its file, copied out, is fitted, chosen and tested, and beats chance on squares whose place is the class."""
+    code = re.search(r'^    """NearestMean.*?(?=^\S)', TEXT, flags=re.MULTILINE | re.DOTALL)
+    assert code is not None
+    (tmp_path / "nearest_mean.py").write_text(textwrap.dedent(code.group()))
+    build_squares(tmp_path / "data")
+    flags = ["--size", "tiny", "--data", tmp_path / "data", "--runs", tmp_path / "runs"]
+    result = CliRunner().invoke(cli.main, ["run", str(tmp_path / "nearest_mean.py"), *map(str, flags)])
+    assert result.exit_code == 0, result.output
+    found = record.read(tmp_path / "runs" / "nearest_mean" / "standard-tiny" / "record.json")
+    assert found.config.model == {"sharpness": [0.01, 0.1]}
+    assert len(found.seeds[0].history) == 2
+    assert found.seeds[0].scores.test.error < 0.5
+
+
 def test_every_command_of_the_readme_exists() -> None:
     """Each `dynamics-gen …` and `bench …` line names a command and flags that the help knows."""
     lines = re.findall(r"^    (?:\.venv/bin/)?(dynamics-gen|bench) (.*?)(?:\s+#.*)?$", TEXT, flags=re.MULTILINE)

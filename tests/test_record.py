@@ -91,7 +91,7 @@ def test_missing_field_is_refused_by_name(path: tuple[str | int, ...]) -> None:
     assert refusal(change(path, lambda container, key: container.pop(key))) == f"record.json: {spelt(path)} is missing"
 
 
-MEANINGFUL = {"note": "", "source": "", "train_loss": -1}
+MEANINGFUL = {"note": "", "source": "", "train_loss": -1, "flops_per_clip": None}
 """What is wrong elsewhere and right in these fields."""
 
 
