@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from dynamics_gen.errors import DynamicsError
 from dynamics_gen.version import __version__
 
 if TYPE_CHECKING:
+    from benchmark.plan import Options
     from benchmark.record import Record
 
 
@@ -72,6 +74,7 @@ def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[s
 @click.option("--augment/--no-augment", default=None, help="Turn and mirror clips by the square's eight symmetries.")
 @click.option("--precision", help=f"{', '.join(PRECISIONS)}; auto takes what is faster on the device.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda; auto takes CUDA if it is there.")
+@click.option("--devices", type=int, default=1, show_default=True, help="GPUs, or CPU processes, that share a batch.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -116,12 +119,15 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
         bench run path/to/my_model.py --epochs 5 --set width=32
         bench run all --size mini --resume
         bench run conv3d --on data/kth --no-augment
+        bench run conv3d --devices 8
+        torchrun --nnodes 4 --nproc-per-node 8 --rdzv-endpoint head:29500 -m benchmark run conv3d
     """
     described = [one for name in models for one in (spec.list_models() if name == "all" else [spec.find(name)])]
     unique = list({one.path.resolve(): one for one in described}.values())
 
-    from benchmark.plan import Options, make_plan
-    from benchmark.run import run_model
+    from benchmark.launch import launch
+    from benchmark.plan import Options
+    from benchmark.world import World
 
     training = {
         name: wishes.pop(name)
@@ -138,23 +144,36 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
         )
     }
     options = Options(training=training, **wishes)
-    plans = [make_plan(one, options) for one in unique]  # a mistake in the last is told before the first is trained
+    if options.devices > 1 and World.from_environment().size == 1:
+        launch(_run_all, unique, options, devices=options.devices)
+    else:
+        _run_all(unique, options)
+
+
+def _run_all(described: Sequence[spec.Description], options: Options) -> None:
+    """Runs models in turn and prints a line each; of several processes that train together, the first prints."""
+    from benchmark.plan import make_plan
+    from benchmark.run import run_model
+
+    # A mistake in the last is told before the first is trained.
+    plans = [make_plan(one, options) for one in described]
     failed = []
-    for one, plan in zip(unique, plans, strict=True):
+    for one, plan in zip(described, plans, strict=True):
         try:
             result = run_model(plan, options, say=lambda line: click.echo(line, err=True))
         except StoppedError:
             raise
         except (DynamicsError, OSError) as error:
-            if len(unique) == 1:
+            if len(described) == 1 or plan.world.size > 1:  # the other processes may not have failed
                 raise
             failed.append(one.name)
             sentence = sentence_of(error) if isinstance(error, OSError) else str(error)
             click.echo(f"error: {one.name}: {sentence}", err=True)
         else:
-            click.echo(_summary(result, plan.folder.record))
+            if result is not None:
+                click.echo(_summary(result, plan.folder.record))
     if failed:
-        raise Failure(f"{len(failed)} of {len(unique)} models failed: {', '.join(failed)}")
+        raise Failure(f"{len(failed)} of {len(described)} models failed: {', '.join(failed)}")
 
 
 @main.command()

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,11 +28,16 @@ SHARE_OF_MEMORY = 0.6
 CLIPS_A_READ = 256
 BATCHES_AHEAD = 3
 
-_ORDER, _SYMMETRY = 0, 1
+_ORDER, _SYMMETRY, _RANK = 0, 1, 2
 
 
 class ClipDataset(Protocol):
     """What is asked of a split; `dynamics_gen.open` gives it."""
+
+    @property
+    def directory(self) -> Path:
+        """Where it lies."""
+        ...
 
     @property
     def labels(self) -> np.ndarray:
@@ -94,6 +100,11 @@ def symmetries(batches: Sequence[np.ndarray], seed: int, epoch: int) -> list[Ten
     ]
 
 
+def rank_seed(seed: int, epoch: int, rank: int) -> int:
+    """Where a process draws from in an epoch, so that no two draw the same dropout; a function of its arguments."""
+    return int(_generator(seed, _RANK, epoch, rank).integers(2**63))
+
+
 class Clips:
     """A split, ready to be handed out as batches on a device.
 
@@ -102,15 +113,23 @@ class Clips:
         device: where batches are wanted.
         form: one of `spec.INPUTS`.
         resident: whether the split is kept whole on the device; by default, if it fits.
+        holders: how many processes want to keep it there.
     """
 
-    def __init__(self, dataset: ClipDataset, device: torch.device, form: str, resident: bool | None = None) -> None:
+    def __init__(
+        self,
+        dataset: ClipDataset,
+        device: torch.device,
+        form: str,
+        resident: bool | None = None,
+        holders: int = 1,
+    ) -> None:
         self.dataset, self.device, self.form = dataset, device, form
         self.shape = inputs.shape_of(form, dataset.video_shape)
         self.labels = torch.from_numpy(np.asarray(dataset.labels, np.int64))
         size = len(dataset) * int(np.prod(dataset.video_shape))
         if resident is None:
-            resident = size <= SHARE_OF_MEMORY * free_memory(device)
+            resident = holders * size <= SHARE_OF_MEMORY * free_memory(device)
         self.resident = resident
         self._videos = self._read_all() if resident else None
         self._known = np.zeros(len(dataset), bool)

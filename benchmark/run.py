@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -21,13 +22,16 @@ from benchmark.data import ClipDataset, Clips
 from benchmark.errors import StoppedError, TrainingError
 from benchmark.plan import Options, Plan, build_missing
 from benchmark.train import Event, fit
+from benchmark.world import ALONE
 from dynamics_gen.console import Meter
 from dynamics_gen.errors import ConfigError
 from dynamics_gen.files import write_whole
 
 
-def run_model(planned: Plan, options: Options, say: Callable[[str], None]) -> record.Record:
+def run_model(planned: Plan, options: Options, say: Callable[[str], None]) -> record.Record | None:
     """Trains, chooses, tests and records a model; what it writes is in `folder.RunFolder`.
+
+    Of several processes that train together, all call this; the first writes, says, tests and returns the record.
 
     Args:
         planned: the model and everything resolved for it.
@@ -38,8 +42,10 @@ def run_model(planned: Plan, options: Options, say: Callable[[str], None]) -> re
         DynamicsError: whatever a user can cause; see the text.
         OSError: a folder is missing, unwritable or full.
     """
-    folder = planned.folder
-    with folder.locked():
+    folder, world = planned.folder, planned.world
+    world.fabric(planned.device, "32-true")  # the processes meet
+
+    def prepare() -> None:
         if options.overwrite:
             folder.clear()
         elif folder.is_used() and not options.resume:
@@ -47,35 +53,52 @@ def run_model(planned: Plan, options: Options, say: Callable[[str], None]) -> re
                 f"{folder.path} holds an earlier run: use --resume to go on with it (or to add seeds), "
                 "--overwrite to start again, or --runs for another folder"
             )
+        build_missing(options, say)
+
+    if not world.is_first:
+        say = _nothing
+    with folder.locked() if world.is_first else contextlib.nullcontext():
         try:
-            build_missing(options, say)
+            world.agreed(prepare)
             if planned.device.type == "cpu":
                 machine.keep_freed_memory()
-            return _run(planned, options, Splits(options.dataset, dynamics_gen.open), say)
+            made = _run(planned, options, Splits(options.dataset, dynamics_gen.open), say)
+            return made if world.is_first else None
         except KeyboardInterrupt:
             raise StoppedError("stopped: what was finished is kept; the same command with --resume goes on") from None
 
 
-def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], None]) -> record.Record:
+def _nothing(line: str) -> None:
+    pass
+
+
+def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], None]) -> record.Record | None:
     description, folder = planned.model.description, planned.folder
     opened = {"train": splits.train(), "valid": splits.valid()}
     for name, split in opened.items():
         _check_split(split, opened["train"], options, splits.folder / name)
     classes, shape = opened["train"].manifest.classes, inputs.shape_of(description.input, opened["train"].video_shape)
-    planned = planned.with_sound_precision(shape, len(classes), len(opened["train"]), say)
-    training = planned.training
+    planned.check_shares(len(opened["train"]))
+    wished = planned
+    training = planned.world.agreed(
+        lambda: wished.with_sound_precision(shape, len(classes), len(opened["train"]), say).training
+    )
+    planned = dataclasses.replace(planned, training=training)
     if options.resume and (finished := _finished(planned, options, opened)):
         say(f"{folder.record} is finished: nothing to do")
         return finished
-    clips = {name: Clips(split, planned.device, description.input) for name, split in opened.items()}
+    holders = planned.world.local_size if planned.device.type == "cpu" else 1
+    clips = {name: Clips(split, planned.device, description.input, holders=holders) for name, split in opened.items()}
     say(
         f"{description.name} on {splits.folder}: {len(clips['train']):,} clips, {training.epochs} epochs of batches of "
-        f"{training.batch_size}, {machine.device_name(planned.device)}, {training.precision}, "
+        f"{training.batch_size}, {planned.hardware}, {training.precision}, "
         f"clips {'kept in memory' if clips['train'].resident else 'read as they are needed'}"
     )
     network = planned.model.module.build(planned.config, shape, len(classes))
     flops = evaluate.flops_per_clip(network, shape, len(classes))
     states = {seed: _train(planned, seed, clips, opened, say) for seed in range(options.seeds)}
+    if not planned.world.is_first:
+        return None
     test = splits.test([folder.choice(seed) for seed in states])
     _check_split(test, opened["train"], options, splits.folder / "test")
     clips["test"] = Clips(test, planned.device, description.input)
@@ -95,7 +118,7 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
         parameters=evaluate.parameters(network),
         flops_per_clip=flops,
         environment=record.Environment(
-            device=machine.device_name(planned.device),
+            device=planned.hardware,
             precision=training.precision,
             threads=torch.get_num_threads(),
             commit=machine.commit(),
@@ -123,14 +146,18 @@ def _train(
     configuration = planned.configuration(seed, opened)
     checkpoint = folder.checkpoint(seed)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    world = planned.world
     learner = planned.learner(seed, clips["train"].shape, len(opened["train"].manifest.classes))
-    if not checkpoint.exists():
+    if world.is_first and not checkpoint.exists():
         write_whole(folder.configuration(seed), _json(configuration))
     size = min(recipe_.batch_size, len(clips["train"]))
     epoch_clips = len(clips["train"]) - len(clips["train"]) % size
-    with Meter(f"seed {seed}", recipe_.epochs * epoch_clips, {"clips": 1}) as meter:
+    meter = Meter(f"seed {seed}", recipe_.epochs * epoch_clips, {"clips": 1}) if world.is_first else None
+    with meter or contextlib.nullcontext():
 
         def report(event: Event) -> None:
+            if meter is None:
+                return
             if meter.done == 0:
                 meter.skip((event.epoch - 1) * epoch_clips)
             if event.row is None:
@@ -138,7 +165,9 @@ def _train(
             else:
                 meter.say(_epoch_line(seed, recipe_.epochs, event.row))
 
-        state = fit(learner, clips["train"], clips["valid"], recipe_, seed, checkpoint, configuration, report)
+        state = fit(learner, clips["train"], clips["valid"], recipe_, seed, checkpoint, configuration, report, world)
+    if not world.is_first:
+        return state
     content = evaluate.save_weights(state, folder.weights(seed))
     choice = Choice(
         seed=seed,
@@ -157,7 +186,7 @@ def _test(planned: Plan, seed: int, state: Checkpoint, clips: Mapping[str, Clips
     """Scores a seed's chosen weights on every split and keeps its predictions for test."""
     start = time.monotonic()
     classes = clips["train"].dataset.manifest.classes
-    learner = planned.learner(seed, clips["train"].shape, len(classes))
+    learner = planned.learner(seed, clips["train"].shape, len(classes), ALONE)
     evaluate.load_weights(dict(learner.modules()), planned.folder.weights(seed))
     size = planned.training.batch_size
     said = {
