@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,8 +122,7 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
         bench run conv3d --devices 8
         torchrun --nnodes 4 --nproc-per-node 8 --rdzv-endpoint head:29500 -m benchmark run conv3d
     """
-    described = [one for name in models for one in (spec.list_models() if name == "all" else [spec.find(name)])]
-    unique = list({one.path.resolve(): one for one in described}.values())
+    unique = _described(models)
 
     from benchmark.launch import launch
     from benchmark.plan import Options
@@ -150,30 +149,110 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
         _run_all(unique, options)
 
 
+def _described(models: Sequence[str]) -> list[spec.Description]:
+    """The models of these names and paths, `all` being every one of the package, each once."""
+    found = [one for name in models for one in (spec.list_models() if name == "all" else [spec.find(name)])]
+    return list({one.path.resolve(): one for one in found}.values())
+
+
 def _run_all(described: Sequence[spec.Description], options: Options) -> None:
     """Runs models in turn and prints a line each; of several processes that train together, the first prints."""
     from benchmark.plan import make_plan
     from benchmark.run import run_model
 
     # A mistake in the last is told before the first is trained.
-    plans = [make_plan(one, options) for one in described]
+    plans = {one.path: make_plan(one, options) for one in described}
+
+    def work(one: spec.Description) -> None:
+        plan = plans[one.path]
+        result = run_model(plan, options, say=lambda line: click.echo(line, err=True))
+        if result is not None:
+            click.echo(_summary(result, plan.folder.record))
+
+    several = any(plan.world.size > 1 for plan in plans.values())  # the other processes may not have failed
+    _in_turn(described, work, go_on=not several)
+
+
+def _in_turn(described: Sequence[spec.Description], work: Callable[[spec.Description], None], go_on: bool) -> None:
+    """Does something with each model; one that fails is told of, and does not keep the others from their turn.
+
+    Args:
+        described: the models.
+        work: done with each.
+        go_on: whether there is a next turn after a failure.
+
+    Raises:
+        Failure: some of several failed; the error itself, if it is the only one.
+    """
     failed = []
-    for one, plan in zip(described, plans, strict=True):
+    for one in described:
         try:
-            result = run_model(plan, options, say=lambda line: click.echo(line, err=True))
+            work(one)
         except StoppedError:
             raise
         except (DynamicsError, OSError) as error:
-            if len(described) == 1 or plan.world.size > 1:  # the other processes may not have failed
+            if len(described) == 1 or not go_on:
                 raise
             failed.append(one.name)
             sentence = sentence_of(error) if isinstance(error, OSError) else str(error)
             click.echo(f"error: {one.name}: {sentence}", err=True)
-        else:
-            if result is not None:
-                click.echo(_summary(result, plan.folder.record))
     if failed:
         raise Failure(f"{len(failed)} of {len(described)} models failed: {', '.join(failed)}")
+
+
+@main.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option("--size", default="mini", show_default=True, help=f"Clips per class: {', '.join(SIZES)}.")
+@click.option("--release", default="standard", show_default=True, help=f"Distribution: {', '.join(RELEASES)}.")
+@click.option("--trials", type=int, default=8, show_default=True, help="Draws that are tried.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Of every trial  [default: the size's].")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of draws, weights and the order of clips.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda; auto takes CUDA if it is there.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    help="Folder that holds the datasets; train and valid are built there if they are missing.",
+)
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="For unfinished trials."
+)
+@click.option(
+    "--table",
+    type=click.Path(path_type=Path),
+    default=Path("docs/tuning.csv"),
+    show_default=True,
+    help="CSV that every trial is added to; those that it holds are not run again.",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes that build a missing split.  [default: cores]")
+def tune(models: tuple[str, ...], trials: int, epochs: int | None, seed: int, table: Path, **wishes: Any) -> None:
+    """Searches learning rate, weight decay and label smoothing for each MODEL, and prints its best TRAINING.
+
+    Every model gets the same draws, epochs, clips and seed, and is judged on valid; test is never opened.
+
+    \b
+    Examples:
+        bench tune conv3d
+        bench tune all --size mini --trials 8
+        bench tune path/to/my_model.py --size tiny --epochs 3 --table my-trials.csv
+    """
+    unique = _described(models)
+
+    from benchmark import trials as trials_table
+    from benchmark.plan import Options, make_plan
+    from benchmark.tune import Budget, tune_model
+
+    options, budget = Options(**wishes), Budget(trials=trials, epochs=epochs, seed=seed)
+    for one in unique:
+        make_plan(one, options)  # a mistake in the last is told before the first is trained
+
+    def work(one: spec.Description) -> None:
+        won = tune_model(one, budget, options, table, say=lambda line: click.echo(line, err=True))
+        click.echo(f"{one.name}: {100 * (won.valid_error or 0):.1f} % wrong on valid, the best of {trials} trials")
+        click.echo(trials_table.literal(won, one.training))
+
+    _in_turn(unique, work, go_on=True)
 
 
 @main.command()

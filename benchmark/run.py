@@ -15,15 +15,14 @@ from typing import Any
 import torch
 
 import dynamics_gen
-from benchmark import evaluate, inputs, machine, plots, predictions, record
+from benchmark import evaluate, inputs, machine, plots, predictions, progress, record
 from benchmark.checkpoint import Checkpoint, first_difference
 from benchmark.choice import Choice, Splits, write_choice
 from benchmark.data import ClipDataset, Clips
 from benchmark.errors import StoppedError, TrainingError
 from benchmark.plan import Options, Plan, build_missing
-from benchmark.train import Event, fit
+from benchmark.train import fit
 from benchmark.world import ALONE
-from dynamics_gen.console import Meter
 from dynamics_gen.errors import ConfigError
 from dynamics_gen.files import write_whole
 
@@ -150,21 +149,9 @@ def _train(
     learner = planned.learner(seed, clips["train"].shape, len(opened["train"].manifest.classes))
     if world.is_first and not checkpoint.exists():
         write_whole(folder.configuration(seed), _json(configuration))
-    size = min(recipe_.batch_size, len(clips["train"]))
-    epoch_clips = len(clips["train"]) - len(clips["train"]) % size
-    meter = Meter(f"seed {seed}", recipe_.epochs * epoch_clips, {"clips": 1}) if world.is_first else None
-    with meter or contextlib.nullcontext():
-
-        def report(event: Event) -> None:
-            if meter is None:
-                return
-            if meter.done == 0:
-                meter.skip((event.epoch - 1) * epoch_clips)
-            if event.row is None:
-                meter.advance(event.clips, f"epoch {event.epoch}/{recipe_.epochs} · loss {event.loss:.3f}")
-            else:
-                meter.say(_epoch_line(seed, recipe_.epochs, event.row))
-
+    with (
+        progress.shown(f"seed {seed}", recipe_, len(clips["train"])) if world.is_first else progress.hidden() as report
+    ):
         state = fit(learner, clips["train"], clips["valid"], recipe_, seed, checkpoint, configuration, report, world)
     if not world.is_first:
         return state
@@ -255,14 +242,6 @@ def _dataset(options: Options, splits: Mapping[str, ClipDataset]) -> record.Data
                 for name, split in splits.items()
             }
         ),
-    )
-
-
-def _epoch_line(seed: int, epochs: int, row: Mapping[str, float]) -> str:
-    return (
-        f"seed {seed} epoch {row['epoch']:.0f}/{epochs}: loss {row['train_loss']:.3f}, "
-        f"error {100 * row['train_error']:.1f} % on train, {100 * row['valid_error']:.1f} % on valid, "
-        f"{row['train_clips'] / row['train_seconds']:,.0f} clips/s"
     )
 
 
