@@ -65,9 +65,8 @@ class Classification(Learner):
         if self.recipe.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip)
         self._optimiser.step()
-        error = (logits.detach().argmax(1) != batch.labels).float().mean()
-        loss, error = self._whole(torch.stack([loss.detach(), error]), "mean")
-        return {"loss": loss, "error": error}
+        found = {"loss": loss.detach(), "error": (logits.detach().argmax(1) != batch.labels).float().mean()}
+        return dict(zip(found, self._whole(torch.stack([*found.values()]), "mean"), strict=True))
 
     def validate(self, batches: Iterator[Batch]) -> Mapping[str, float]:
         """The error on the batches of all processes."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark import spec
-from benchmark.errors import StoppedError
+from benchmark import figures, spec, tune_command
 from benchmark.recipe import PRECISIONS
+from benchmark.several import described, in_turn
 from dynamics_gen.config import RELEASES, SIZES, directory_name
-from dynamics_gen.console import Failure, Group, sentence_of
-from dynamics_gen.errors import DynamicsError
+from dynamics_gen.console import Failure, Group
 from dynamics_gen.version import __version__
 
 if TYPE_CHECKING:
@@ -33,19 +35,51 @@ def main() -> None:
 
 
 @main.command("list")
-def list_command() -> None:
-    """Lists the models: name, task, input, source, summary.
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
+@click.option("--measure", is_flag=True, help="Build every model first, and write its parameters and GFLOPs anew.")
+def list_command(as_json: bool, measure: bool) -> None:
+    """Lists the models: name, task, input, parameters, GFLOPs of a clip's way forward, source, summary.
+
+    On a terminal, lines end at its edge.
 
     \b
-    Example:
+    Examples:
         bench list
+        bench list --json
     """
-    rows = [("MODEL", "TASK", "INPUT", "SOURCE", "SUMMARY")]
-    rows += [(one.name, one.task, one.input, one.source, one.summary) for one in spec.list_models()]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    models = spec.list_models()
+    if measure:
+        measured = {one.name: found for one in models if (found := figures.measure(one)) is not None}
+        figures.write(measured, figures.path())
+        click.echo(f"{figures.path()}: {len(measured)} models measured", err=True)
+    known = figures.read(figures.path())
+    if as_json:
+        click.echo(json.dumps([_listed(one, known.get(one.name)) for one in models], indent=1))
+        return
+    rows = [("MODEL", "TASK", "INPUT", "PARAMETERS", "GFLOPS", "SOURCE", "SUMMARY")]
+    for one in models:
+        found = known.get(one.name)
+        parameters = f"{found.parameters:,}" if found else "–"
+        gflops = f"{found.flops_per_clip / 1e9:.2f}" if found else "–"
+        rows.append((one.name, one.task, one.input, parameters, gflops, one.source, one.summary))
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+    edge = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)]
-        click.echo("  ".join([*cells, row[4]]))
+        cells = [
+            cell.rjust(width) if column in (3, 4) else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row[:6], widths, strict=True))
+        ]
+        line = "  ".join([*cells, row[6]])
+        click.echo(line if edge is None or len(line) <= edge else line[: edge - 1] + "…")
+
+
+def _listed(one: spec.Description, found: figures.Figures | None) -> dict[str, Any]:
+    """A model as JSON; null where a figure is not known."""
+    return {
+        **{name: getattr(one, name) for name in ("name", "task", "input", "source", "summary", "training")},
+        "parameters": found and found.parameters,
+        "flops_per_clip": found and found.flops_per_clip,
+    }
 
 
 def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
@@ -122,7 +156,7 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
         bench run conv3d --devices 8
         torchrun --nnodes 4 --nproc-per-node 8 --rdzv-endpoint head:29500 -m benchmark run conv3d
     """
-    unique = _described(models)
+    unique = described(models)
 
     from benchmark.launch import launch
     from benchmark.plan import Options
@@ -149,19 +183,13 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
         _run_all(unique, options)
 
 
-def _described(models: Sequence[str]) -> list[spec.Description]:
-    """The models of these names and paths, `all` being every one of the package, each once."""
-    found = [one for name in models for one in (spec.list_models() if name == "all" else [spec.find(name)])]
-    return list({one.path.resolve(): one for one in found}.values())
-
-
-def _run_all(described: Sequence[spec.Description], options: Options) -> None:
+def _run_all(chosen: Sequence[spec.Description], options: Options) -> None:
     """Runs models in turn and prints a line each; of several processes that train together, the first prints."""
     from benchmark.plan import make_plan
     from benchmark.run import run_model
 
     # A mistake in the last is told before the first is trained.
-    plans = {one.path: make_plan(one, options) for one in described}
+    plans = {one.path: make_plan(one, options) for one in chosen}
 
     def work(one: spec.Description) -> None:
         plan = plans[one.path]
@@ -170,89 +198,7 @@ def _run_all(described: Sequence[spec.Description], options: Options) -> None:
             click.echo(_summary(result, plan.folder.record))
 
     several = any(plan.world.size > 1 for plan in plans.values())  # the other processes may not have failed
-    _in_turn(described, work, go_on=not several)
-
-
-def _in_turn(described: Sequence[spec.Description], work: Callable[[spec.Description], None], go_on: bool) -> None:
-    """Does something with each model; one that fails is told of, and does not keep the others from their turn.
-
-    Args:
-        described: the models.
-        work: done with each.
-        go_on: whether there is a next turn after a failure.
-
-    Raises:
-        Failure: some of several failed; the error itself, if it is the only one.
-    """
-    failed = []
-    for one in described:
-        try:
-            work(one)
-        except StoppedError:
-            raise
-        except (DynamicsError, OSError) as error:
-            if len(described) == 1 or not go_on:
-                raise
-            failed.append(one.name)
-            sentence = sentence_of(error) if isinstance(error, OSError) else str(error)
-            click.echo(f"error: {one.name}: {sentence}", err=True)
-    if failed:
-        raise Failure(f"{len(failed)} of {len(described)} models failed: {', '.join(failed)}")
-
-
-@main.command()
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
-@click.option("--size", default="mini", show_default=True, help=f"Clips per class: {', '.join(SIZES)}.")
-@click.option("--release", default="standard", show_default=True, help=f"Distribution: {', '.join(RELEASES)}.")
-@click.option("--trials", type=int, default=8, show_default=True, help="Draws that are tried.")
-@click.option("--epochs", type=click.IntRange(min=1), help="Of every trial  [default: the size's].")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of draws, weights and the order of clips.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda; auto takes CUDA if it is there.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    help="Folder that holds the datasets; train and valid are built there if they are missing.",
-)
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="For unfinished trials."
-)
-@click.option(
-    "--table",
-    type=click.Path(path_type=Path),
-    default=Path("docs/tuning.csv"),
-    show_default=True,
-    help="CSV that every trial is added to; those that it holds are not run again.",
-)
-@click.option("--workers", type=click.IntRange(min=1), help="Processes that build a missing split.  [default: cores]")
-def tune(models: tuple[str, ...], trials: int, epochs: int | None, seed: int, table: Path, **wishes: Any) -> None:
-    """Searches learning rate, weight decay and label smoothing for each MODEL, and prints its best TRAINING.
-
-    Every model gets the same draws, epochs, clips and seed, and is judged on valid; test is never opened.
-
-    \b
-    Examples:
-        bench tune conv3d
-        bench tune all --size mini --trials 8
-        bench tune path/to/my_model.py --size tiny --epochs 3 --table my-trials.csv
-    """
-    unique = _described(models)
-
-    from benchmark import trials as trials_table
-    from benchmark.plan import Options, make_plan
-    from benchmark.tune import Budget, tune_model
-
-    options, budget = Options(**wishes), Budget(trials=trials, epochs=epochs, seed=seed)
-    for one in unique:
-        make_plan(one, options)  # a mistake in the last is told before the first is trained
-
-    def work(one: spec.Description) -> None:
-        won = tune_model(one, budget, options, table, say=lambda line: click.echo(line, err=True))
-        click.echo(f"{one.name}: {100 * (won.valid_error or 0):.1f} % wrong on valid, the best of {trials} trials")
-        click.echo(trials_table.literal(won, one.training))
-
-    _in_turn(unique, work, go_on=True)
+    in_turn(chosen, work, go_on=not several)
 
 
 @main.command()
@@ -344,3 +290,6 @@ def _summary(result: Record, where: Path) -> str:
         f"{result.model} on {result.dataset.release} {result.dataset.size}: {mean('error'):.1f} % test error "
         f"({factors}{seeds}); {where}"
     )
+
+
+main.add_command(tune_command.tune)

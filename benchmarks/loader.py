@@ -49,7 +49,7 @@ def main(model: str, data: Path, rounds: int, steps: int) -> None:
     for clips in (kept, streamed):
         for _ in clips.batches(sequential(len(clips), size)):
             pass
-    learner = planned.learner(0, kept.shape)
+    learner = planned.learner(0, kept.shape, len(split.manifest.classes))
     ready = next(endless(kept, size, augment=False))
     sources = {
         "one ready batch": iter(lambda: ready, None),
