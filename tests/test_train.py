@@ -151,7 +151,7 @@ def test_loss_that_is_not_finite_stops_the_run(tmp_path: Path, value: float) -> 
 
 def test_loss_that_was_never_finite_repeats_from_the_start(tmp_path: Path) -> None:
     """Before the first epoch there is no checkpoint to speak of."""
-    with pytest.raises(NotFiniteError, match="repeats the steps from the start$"):
+    with pytest.raises(NotFiniteError, match=r"repeats the steps from the start$"):
         run(Scripted([0.5], losses={1: math.nan}), tmp_path, recipe(1))
 
 
