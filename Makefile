@@ -27,6 +27,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/generator.py
 	$(BIN)/dynamics-gen --split train --size mini
 	$(BIN)/python benchmarks/loader.py --data data/dynamics-mini/train
+	$(BIN)/python benchmarks/models.py --data data/dynamics-mini/train
 
 clean:
 	rm -rf $(VENV) build *.egg-info

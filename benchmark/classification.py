@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
@@ -11,9 +11,12 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from benchmark.batch_norm import synchronised
 from benchmark.data import Batch
 from benchmark.recipe import Training
 from benchmark.train import Learner
+from benchmark.world import ALONE, World
+from dynamics_gen.errors import ConfigError
 
 
 @runtime_checkable
@@ -48,11 +51,17 @@ class Classification(Learner):
         network: clips [B, C, T, H, W] to logits [B, classes]; trained on the cross-entropy, or on its `OwnLosses`.
         recipe: learning rate, decay, smoothing, clipping.
         fabric: puts the network on its device, in its precision.
+        world: the processes that learn from a share of every batch each.
     """
 
     metric: ClassVar[str] = "error"
 
-    def __init__(self, network: nn.Module, recipe: Training, fabric: Fabric) -> None:
+    def __init__(self, network: nn.Module, recipe: Training, fabric: Fabric, world: World = ALONE) -> None:
+        self._has_losses = isinstance(network, OwnLosses)
+        if world.size > 1:
+            if self._has_losses:  # some of its weights learn nothing in a phase, which averaging gradients rules out
+                raise ConfigError("the network learns in phases, which one device does: leave out --devices")
+            network = synchronised(network, fabric.device)
         self.network, self.recipe, self.fabric = network, recipe, fabric
         decayed = [weight for weight in network.parameters() if weight.ndim > 1]
         spared = [weight for weight in network.parameters() if weight.ndim <= 1]
@@ -64,7 +73,6 @@ class Classification(Learner):
         optimiser = AdamW(groups, lr=recipe.learning_rate)
         self._forward, self._optimiser = fabric.setup(network, optimiser)
         self._cross_entropy = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-        self._has_losses = isinstance(network, OwnLosses)
         if self._has_losses:
             self._forward.mark_forward_method("losses")
 
@@ -77,7 +85,10 @@ class Classification(Learner):
         return {"adamw": self._optimiser.optimizer}
 
     def training_step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
-        """One step of AdamW; returns `loss`, `error`, the share of clips whose likeliest class is wrong, and others."""
+        """One step of AdamW; returns `loss`, `error`, the share of clips whose likeliest class is wrong, and others.
+
+        All are means over the shares of all processes.
+        """
         if self._has_losses:
             found = self._forward.losses(batch.clips, batch.labels, progress, self._cross_entropy)
         else:
@@ -89,19 +100,29 @@ class Classification(Learner):
         if self.recipe.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip)
         self._optimiser.step()
-        return {name: value.detach() for name, value in found.items()}
+        whole = self._whole(torch.stack([value.detach().float() for value in found.values()]), "mean")
+        return dict(zip(found, whole, strict=True))
 
     def validate(self, batches: Iterator[Batch]) -> Mapping[str, float]:
-        """The error."""
-        labels, probabilities = self.predict(batches)
-        return {"error": (probabilities.argmax(1) != labels).double().mean().item()}
+        """The error on the batches of all processes."""
+        counts = torch.zeros(2, dtype=torch.float64, device=self.fabric.device)
+        for labels, probabilities in self._said(batches):
+            counts += torch.stack([(probabilities.argmax(1) != labels).sum(), counts.new_tensor(len(labels))])
+        wrong, clips = self._whole(counts, "sum").tolist()
+        return {"error": wrong / clips}
 
-    @torch.inference_mode()
     def predict(self, batches: Iterator[Batch]) -> tuple[Int64[Tensor, " clips"], Float[Tensor, "clips classes"]]:
         """True labels and class probabilities of all clips, in order, on the CPU; the network is left in eval mode."""
-        self._forward.eval()
-        labels, probabilities = [], []
-        for batch in batches:
-            labels.append(batch.labels)
-            probabilities.append(self._forward(batch.clips).float().softmax(1))
+        labels, probabilities = zip(*self._said(batches), strict=True)
         return torch.cat(labels).cpu(), torch.cat(probabilities).cpu()
+
+    @torch.inference_mode()
+    def _said(self, batches: Iterator[Batch]) -> list[tuple[Tensor, Tensor]]:
+        self._forward.eval()
+        return [(batch.labels, self._forward(batch.clips).float().softmax(1)) for batch in batches]
+
+    def _whole(self, values: Tensor, how: Literal["mean", "sum"]) -> Tensor:
+        """Numbers of this process's share as those of all."""
+        reduced = self.fabric.all_reduce(values, reduce_op=how)
+        assert isinstance(reduced, Tensor)
+        return reduced

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark import spec
-from benchmark.errors import StoppedError
+from benchmark import figures, spec, tune_command
 from benchmark.human.command import human
 from benchmark.recipe import PRECISIONS
+from benchmark.several import described, in_turn
 from dynamics_gen.config import RELEASES, SIZES, directory_name
-from dynamics_gen.console import Failure, Group, sentence_of
-from dynamics_gen.errors import DynamicsError
+from dynamics_gen.console import Failure, Group
 from dynamics_gen.version import __version__
 
 if TYPE_CHECKING:
+    from benchmark.plan import Options
     from benchmark.record import Record
 
 
@@ -35,19 +39,51 @@ main.add_command(human)
 
 
 @main.command("list")
-def list_command() -> None:
-    """Lists the models: name, task, input, source, summary.
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
+@click.option("--measure", is_flag=True, help="Build every model first, and write its parameters and GFLOPs anew.")
+def list_command(as_json: bool, measure: bool) -> None:
+    """Lists the models: name, task, input, parameters, GFLOPs of a clip's way forward, source, summary.
+
+    On a terminal, lines end at its edge.
 
     \b
-    Example:
+    Examples:
         bench list
+        bench list --json
     """
-    rows = [("MODEL", "TASK", "INPUT", "SOURCE", "SUMMARY")]
-    rows += [(one.name, one.task, one.input, one.source, one.summary) for one in spec.list_models()]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    models = spec.list_models()
+    if measure:
+        measured = {one.name: found for one in models if (found := figures.measure(one)) is not None}
+        figures.write(measured, figures.path())
+        click.echo(f"{figures.path()}: {len(measured)} models measured", err=True)
+    known = figures.read(figures.path())
+    if as_json:
+        click.echo(json.dumps([_listed(one, known.get(one.name)) for one in models], indent=1))
+        return
+    rows = [("MODEL", "TASK", "INPUT", "PARAMETERS", "GFLOPS", "SOURCE", "SUMMARY")]
+    for one in models:
+        found = known.get(one.name)
+        parameters = f"{found.parameters:,}" if found else "–"
+        gflops = f"{found.flops_per_clip / 1e9:.2f}" if found else "–"
+        rows.append((one.name, one.task, one.input, parameters, gflops, one.source, one.summary))
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+    edge = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)]
-        click.echo("  ".join([*cells, row[4]]))
+        cells = [
+            cell.rjust(width) if column in (3, 4) else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row[:6], widths, strict=True))
+        ]
+        line = "  ".join([*cells, row[6]])
+        click.echo(line if edge is None or len(line) <= edge else line[: edge - 1] + "…")
+
+
+def _listed(one: spec.Description, found: figures.Figures | None) -> dict[str, Any]:
+    """A model as JSON; null where a figure is not known."""
+    return {
+        **{name: getattr(one, name) for name in ("name", "task", "input", "source", "summary", "training")},
+        "parameters": found and found.parameters,
+        "flops_per_clip": found and found.flops_per_clip,
+    }
 
 
 def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
@@ -78,6 +114,7 @@ def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[s
 @click.option("--train-per-class", type=int, help="Learn from the first N clips of each class alone.")
 @click.option("--precision", help=f"{', '.join(PRECISIONS)}; auto takes what is faster on the device.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda; auto takes CUDA if it is there.")
+@click.option("--devices", type=int, default=1, show_default=True, help="GPUs, or CPU processes, that share a batch.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -127,12 +164,14 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
         bench run two_streams --size mini --input flow_exact
         bench run all --size mini --resume
         bench run conv3d --on data/kth --no-augment
+        bench run conv3d --devices 8
+        torchrun --nnodes 4 --nproc-per-node 8 --rdzv-endpoint head:29500 -m benchmark run conv3d
     """
-    described = [one for name in models for one in (spec.list_models() if name == "all" else [spec.find(name)])]
-    unique = list({one.path.resolve(): one for one in described}.values())
+    unique = described(models)
 
-    from benchmark.plan import Options, make_plan
-    from benchmark.run import run_model
+    from benchmark.launch import launch
+    from benchmark.plan import Options
+    from benchmark.world import World
 
     training = {
         name: wishes.pop(name)
@@ -150,23 +189,28 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
         )
     }
     options = Options(training=training, **wishes)
-    plans = [make_plan(one, options) for one in unique]  # a mistake in the last is told before the first is trained
-    failed = []
-    for one, plan in zip(unique, plans, strict=True):
-        try:
-            result = run_model(plan, options, say=lambda line: click.echo(line, err=True))
-        except StoppedError:
-            raise
-        except (DynamicsError, OSError) as error:
-            if len(unique) == 1:
-                raise
-            failed.append(one.name)
-            sentence = sentence_of(error) if isinstance(error, OSError) else str(error)
-            click.echo(f"error: {one.name}: {sentence}", err=True)
-        else:
+    if options.devices > 1 and World.from_environment().size == 1:
+        launch(_run_all, unique, options, devices=options.devices)
+    else:
+        _run_all(unique, options)
+
+
+def _run_all(chosen: Sequence[spec.Description], options: Options) -> None:
+    """Runs models in turn and prints a line each; of several processes that train together, the first prints."""
+    from benchmark.plan import make_plan
+    from benchmark.run import run_model
+
+    # A mistake in the last is told before the first is trained.
+    plans = {one.path: make_plan(one, options) for one in chosen}
+
+    def work(one: spec.Description) -> None:
+        plan = plans[one.path]
+        result = run_model(plan, options, say=lambda line: click.echo(line, err=True))
+        if result is not None:
             click.echo(_summary(result, plan.folder.record))
-    if failed:
-        raise Failure(f"{len(failed)} of {len(unique)} models failed: {', '.join(failed)}")
+
+    several = any(plan.world.size > 1 for plan in plans.values())  # the other processes may not have failed
+    in_turn(chosen, work, go_on=not several)
 
 
 @main.command()
@@ -326,3 +370,6 @@ def _summary(result: Record, where: Path) -> str:
         f"{result.model} on {result.dataset.release} {result.dataset.size}: {mean('error'):.1f} % test error "
         f"({factors}{seeds}); {where}"
     )
+
+
+main.add_command(tune_command.tune)

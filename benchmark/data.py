@@ -29,7 +29,7 @@ SHARE_OF_MEMORY = 0.6
 CLIPS_A_READ = 256
 BATCHES_AHEAD = 3
 
-_ORDER, _SYMMETRY = 0, 1
+_ORDER, _SYMMETRY, _RANK = 0, 1, 2
 
 
 class ClipDataset(Protocol):
@@ -101,6 +101,11 @@ def symmetries(batches: Sequence[np.ndarray], seed: int, epoch: int) -> list[Ten
     ]
 
 
+def rank_seed(seed: int, epoch: int, rank: int) -> int:
+    """Where a process draws from in an epoch, so that no two draw the same dropout; a function of its arguments."""
+    return int(_generator(seed, _RANK, epoch, rank).integers(2**63))
+
+
 class Clips:
     """A split, ready to be handed out as batches on a device.
 
@@ -110,6 +115,7 @@ class Clips:
         form: one of `spec.INPUTS`.
         resident: whether the split is kept whole on the device; by default, if it fits.
         flow: as `flow.open_flow` gives it; for the forms that have flow.
+        holders: how many processes want to keep the split there.
     """
 
     def __init__(
@@ -119,6 +125,7 @@ class Clips:
         form: str,
         resident: bool | None = None,
         flow: Float16[np.ndarray, "clips steps height width 2"] | None = None,
+        holders: int = 1,
     ) -> None:
         self.dataset, self.device = dataset, device
         self.shape = inputs.shape_of(form, dataset.video_shape)
@@ -129,10 +136,10 @@ class Clips:
         self._raw_type = torch.uint8 if self._flow is None else torch.float16
         size = len(dataset) * int(np.prod(self._raw_shape)) * self._raw_type.itemsize
         if resident is None:
-            resident = size <= SHARE_OF_MEMORY * free_memory(device)
+            resident = holders * size <= SHARE_OF_MEMORY * free_memory(device)
         self.resident = resident
         self._videos = self._read_all() if resident else None
-        self._beside = Clips(dataset, device, beside, resident, flow) if beside else None
+        self._beside = Clips(dataset, device, beside, resident, flow, holders) if beside else None
         self._known = np.zeros(len(dataset), bool)
         self._mean = torch.zeros(len(dataset), 3, device=device)
         self._deviation = torch.zeros(len(dataset), 3, device=device)

@@ -15,5 +15,9 @@ class TrainingError(DynamicsError, RuntimeError):
     """A run could not go on: its loss is not finite, its folder is in use, its checkpoint does not fit."""
 
 
+class NotFiniteError(TrainingError):
+    """A loss became infinite or undefined."""
+
+
 class StoppedError(DynamicsError, RuntimeError):
     """The user stopped a run; the text says what is kept and how to go on."""

@@ -31,12 +31,16 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _LARGEST_INT = 2**31 - 1
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, number: int | None = None) -> torch.device:
     """The device called `auto` (CUDA where there is one, else the CPU), `cpu` or `cuda`.
+
+    Args:
+        name: one of `DEVICES`.
+        number: which GPU, where several are used; on a CPU it is no matter.
 
     Raises:
         UnknownNameError: no device has that name.
-        ConfigError: there is no CUDA device.
+        ConfigError: there is no CUDA device, or none of that number.
     """
     if name not in DEVICES:
         raise UnknownNameError("device", name, DEVICES)
@@ -44,7 +48,14 @@ def choose_device(name: str) -> torch.device:
         raise ConfigError("device is cuda, but torch finds no CUDA device here: use --device cpu, or auto")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    if name == "cpu" or number is None:
+        return torch.device(name)
+    if number >= torch.cuda.device_count():
+        raise ConfigError(
+            f"a process was given the CUDA device {number}, and there are {torch.cuda.device_count()} here, "
+            "counted from 0: use fewer --devices, or --device cpu"
+        )
+    return torch.device(name, number)
 
 
 def choose_precision(name: str, device: torch.device) -> str:

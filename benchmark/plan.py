@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from benchmark import bfloat16, machine, recipe
 from benchmark.classification import Classification
@@ -18,6 +16,7 @@ from benchmark.data import ClipDataset
 from benchmark.folder import RunFolder
 from benchmark.recipe import Training
 from benchmark.spec import INPUTS, Description, Model, load
+from benchmark.world import ALONE, World
 from dynamics_gen.config import SPLITS, BuildConfig, clips_per_class, directory_name, release_named
 from dynamics_gen.console import Meter
 from dynamics_gen.errors import ConfigError, UnknownNameError
@@ -33,6 +32,7 @@ class Options:
     Attributes:
         input: one of `spec.INPUTS`, in place of the model's own; "" leaves it.
         seeds: how many trainings from scratch, with seeds 0, 1, ….
+        devices: GPUs of this machine, or processes on its CPU, that share every batch; torchrun's number goes before.
         data: holds the datasets' folders.
         runs: gets the run's folder.
         on: a folder of train, valid and test that takes the place of release and size, as `import-video` makes it.
@@ -49,6 +49,7 @@ class Options:
     input: str = ""
     seeds: int = 1
     device: str = "auto"
+    devices: int = 1
     data: Path = Path("data")
     on: Path | None = None
     runs: Path = Path("runs")
@@ -61,6 +62,8 @@ class Options:
     def __post_init__(self) -> None:
         if not 1 <= self.seeds <= 1_000:
             raise ConfigError(f"seeds is {self.seeds}: expected a whole number from 1 to 1000")
+        if not 1 <= self.devices <= 1_024:
+            raise ConfigError(f"devices is {self.devices}: expected a whole number from 1 to 1024")
         if self.resume and self.overwrite:
             raise ConfigError("resume and overwrite were both asked for: expected one of them")
         if self.input and self.input not in INPUTS:
@@ -91,6 +94,13 @@ class Plan:
     device: torch.device
     folder: RunFolder
     precision_is_asked_for: bool = False
+    world: World = ALONE
+
+    @property
+    def hardware(self) -> str:
+        """What it trains on: a device's name, with their number where there are several."""
+        name = machine.device_name(self.device)
+        return name if self.world.size == 1 else f"{self.world.size} × {name}"
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -128,13 +138,35 @@ class Plan:
         say(f"bf16-mixed is wrong for {self.model.description.name} here, {problem}: training in 32-true")
         return dataclasses.replace(self, training=dataclasses.replace(self.training, precision="32-true"))
 
-    def learner(self, seed: int, shape: tuple[int, int, int, int], classes: int) -> Classification:
-        """A fresh learner; torch's generator is seeded first, so its weights are a function of the seed."""
+    def learner(
+        self, seed: int, shape: tuple[int, int, int, int], classes: int, world: World | None = None
+    ) -> Classification:
+        """A fresh learner; torch's generator is seeded first, so its weights are a function of the seed.
+
+        Args:
+            seed: of the weights.
+            shape: (T, C, H, W) of a clip.
+            classes: how many there are.
+            world: the processes that call this and learn together; the run's unless given.
+        """
+        world = world or self.world
+        fabric = world.fabric(self.device, self.training.precision)
         torch.manual_seed(seed)
-        logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it repeats the precision
-        fabric = Fabric(accelerator=self.device.type, devices=1, precision=self.training.precision)  # type: ignore[arg-type]
         network = self.model.module.build(self.config, shape, classes)
-        return Classification(network, self.training, fabric)
+        return Classification(network, self.training, fabric, world)
+
+    def check_shares(self, clips: int) -> None:
+        """Refuses batches that the processes cannot share equally, given how many clips train has.
+
+        Raises:
+            ConfigError: they cannot.
+        """
+        size, devices = min(self.training.batch_size, clips), self.world.size
+        if size % devices:
+            raise ConfigError(
+                f"a batch of {size} clips cannot be shared equally among {devices} devices: "
+                f"try --batch-size {max(size // devices, 1) * devices}, or another number of --devices"
+            )
 
 
 def make_plan(description: Description, options: Options) -> Plan:
@@ -155,7 +187,12 @@ def make_plan(description: Description, options: Options) -> Plan:
             "or give the model's own settings with --set"
         )
     training = recipe.resolve(options.size, description.training, options.training, description.name)
-    device = machine.choose_device(options.device)
+    world = World.from_environment()
+    device = machine.choose_device(options.device, world.local_rank if world.size > 1 else None)
+    if model.is_fitted and max(options.devices, world.size) > 1:
+        raise ConfigError(f"{description.name} is fitted, which one device does: leave out --devices")
+    if options.devices not in (1, world.size):
+        raise ConfigError(f"devices is {options.devices}, and {world.size} processes were started: expected as many")
     precision = machine.choose_precision(training.precision, device)
     return Plan(
         model=model,
@@ -164,16 +201,17 @@ def make_plan(description: Description, options: Options) -> Plan:
         device=device,
         folder=RunFolder(options.runs / description.name / run_name),
         precision_is_asked_for=training.precision != "auto",
+        world=world,
     )
 
 
-def build_missing(options: Options, say: Callable[[str], None]) -> None:
+def build_missing(options: Options, say: Callable[[str], None], splits: Sequence[str] = SPLITS) -> None:
     """Builds those splits of the dataset that are not there, after saying how long it will take; never the user's own.
 
     Raises:
         ConfigError: a split of the user's own is missing.
     """
-    for split in SPLITS:
+    for split in splits:
         folder = options.dataset / split
         if options.on is None:
             build_if_missing(folder, options.release, split, options.size, options.workers, say)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -11,24 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import dynamics_gen
-from benchmark import evaluate, fitting, inputs, machine, plots, predictions, record
+from benchmark import evaluate, fitting, inputs, machine, plots, predictions, progress, record
 from benchmark.checkpoint import Checkpoint, first_difference
 from benchmark.choice import Choice, Splits, write_choice
 from benchmark.data import ClipDataset, Clips
 from benchmark.errors import StoppedError, TrainingError
-from benchmark.flow import open_flow
 from benchmark.lessons import Shown
 from benchmark.parts import first_of_each_class
 from benchmark.plan import Options, Plan, build_missing
-from benchmark.train import Event, fit
-from dynamics_gen.console import Meter
+from benchmark.train import fit
+from benchmark.world import ALONE
 from dynamics_gen.errors import ConfigError
 from dynamics_gen.files import write_whole
 from dynamics_gen.pool import available_cores
 
 
-def run_model(planned: Plan, options: Options, say: Callable[[str], None]) -> record.Record:
+def run_model(planned: Plan, options: Options, say: Callable[[str], None]) -> record.Record | None:
     """Trains, chooses, tests and records a model; what it writes is in `folder.RunFolder`.
+
+    Of several processes that train together, all call this; the first writes, says, tests and returns the record.
 
     Args:
         planned: the model and everything resolved for it.
@@ -39,8 +41,10 @@ def run_model(planned: Plan, options: Options, say: Callable[[str], None]) -> re
         DynamicsError: whatever a user can cause; see the text.
         OSError: a folder is missing, unwritable or full.
     """
-    folder = planned.folder
-    with folder.locked():
+    folder, world = planned.folder, planned.world
+    world.fabric(planned.device, "32-true")  # the processes meet
+
+    def prepare() -> None:
         if options.overwrite:
             folder.clear()
         elif folder.is_used() and not options.resume:
@@ -48,16 +52,26 @@ def run_model(planned: Plan, options: Options, say: Callable[[str], None]) -> re
                 f"{folder.path} holds an earlier run: use --resume to go on with it (or to add seeds), "
                 "--overwrite to start again, or --runs for another folder"
             )
+        build_missing(options, say)
+
+    if not world.is_first:
+        say = _nothing
+    with folder.locked() if world.is_first else contextlib.nullcontext():
         try:
-            build_missing(options, say)
+            world.agreed(prepare)
             if planned.device.type == "cpu":
                 machine.keep_freed_memory()
-            return _run(planned, options, Splits(options.dataset, dynamics_gen.open), say)
+            made = _run(planned, options, Splits(options.dataset, dynamics_gen.open), say)
+            return made if world.is_first else None
         except KeyboardInterrupt:
             raise StoppedError("stopped: what was finished is kept; the same command with --resume goes on") from None
 
 
-def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], None]) -> record.Record:
+def _nothing(line: str) -> None:
+    pass
+
+
+def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], None]) -> record.Record | None:
     description, folder = planned.model.description, planned.folder
     opened: dict[str, ClipDataset] = {"train": splits.train(), "valid": splits.valid()}
     for name, split in opened.items():
@@ -67,23 +81,29 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
     if per_class := planned.training.train_per_class:
         opened["train"] = first_of_each_class(opened["train"], per_class)
     classes, shape = opened["train"].manifest.classes, inputs.shape_of(description.input, opened["train"].video_shape)
-    planned = planned.with_sound_precision(shape, len(classes), len(opened["train"]), say)
-    training = planned.training
+    planned.check_shares(len(opened["train"]))
+    wished = planned
+    training = planned.world.agreed(
+        lambda: wished.with_sound_precision(shape, len(classes), len(opened["train"]), say).training
+    )
+    planned = dataclasses.replace(planned, training=training)
     if options.resume and (finished := _finished(planned, options, opened)):
         say(f"{folder.record} is finished: nothing to do")
         return finished
     network = planned.model.module.build(planned.config, shape, len(classes))
     flops = evaluate.flops_per_clip(network, shape, len(classes))
-    clips = {name: _clips(split, planned, options, say) for name, split in opened.items()}
+    clips = {name: planned.clips(split, options.workers, say) for name, split in opened.items()}
     say(
         f"{description.name} on {splits.folder}: {len(clips['train']):,} clips, {training.epochs} epochs of batches of "
-        f"{training.batch_size}, {machine.device_name(planned.device)}, {training.precision}, "
+        f"{training.batch_size}, {planned.hardware}, {training.precision}, "
         f"clips {'kept in memory' if clips['train'].resident else 'read as they are needed'}"
     )
     states = {seed: _train(planned, seed, clips, opened, say) for seed in range(options.seeds)}
+    if not planned.world.is_first:
+        return None
     test = splits.test([folder.choice(seed) for seed in states])
     _check_split(test, opened["train"], options, splits.folder / "test")
-    clips["test"] = _clips(test, planned, options, say)
+    clips["test"] = planned.clips(test, options.workers, say)
     seeds = tuple(_test(planned, seed, state, clips) for seed, state in states.items())
     return _write(
         planned, options, {**opened, "test": test}, seeds, evaluate.parameters(network), flops, training.precision
@@ -140,19 +160,13 @@ def _write(
         shifted=(),
         parameters=parameters,
         flops_per_clip=flops,
-        environment=machine.environment(machine.device_name(planned.device), precision),
+        environment=machine.environment(planned.hardware, precision),
         tags=record.Tags(verified=False, extra_data=False, note=""),
     )
     result = record.write(result, folder.record)
     folder.clear_shifted()
     plots.pictures(result, folder.path)
     return result
-
-
-def _clips(split: ClipDataset, planned: Plan, options: Options, say: Callable[[str], None]) -> Clips:
-    """A split as the model sees it; flow that it needs and that is missing is made."""
-    form = planned.model.description.input
-    return Clips(split, planned.device, form, flow=open_flow(split, form, options.workers, say))
 
 
 def _train(
@@ -167,22 +181,16 @@ def _train(
     configuration = planned.configuration(seed, opened)
     checkpoint = folder.checkpoint(seed)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    world = planned.world
     learner = planned.learner(seed, clips["train"].shape, len(opened["train"].manifest.classes))
-    if not checkpoint.exists():
+    if world.is_first and not checkpoint.exists():
         write_whole(folder.configuration(seed), _json(configuration))
-    size = min(recipe_.batch_size, len(clips["train"]))
-    epoch_clips = len(clips["train"]) - len(clips["train"]) % size
-    with Meter(f"seed {seed}", recipe_.epochs * epoch_clips, {"clips": 1}) as meter:
-
-        def report(event: Event) -> None:
-            if meter.done == 0:
-                meter.skip((event.epoch - 1) * epoch_clips)
-            if event.row is None:
-                meter.advance(event.clips, f"epoch {event.epoch}/{recipe_.epochs} · loss {event.loss:.3f}")
-            else:
-                meter.say(_epoch_line(seed, recipe_.epochs, event.row))
-
-        state = fit(learner, clips["train"], clips["valid"], recipe_, seed, checkpoint, configuration, report)
+    with (
+        progress.shown(f"seed {seed}", recipe_, len(clips["train"])) if world.is_first else progress.hidden() as report
+    ):
+        state = fit(learner, clips["train"], clips["valid"], recipe_, seed, checkpoint, configuration, report, world)
+    if not world.is_first:
+        return state
     content = evaluate.save_weights(state, folder.weights(seed))
     choice = Choice(
         seed=seed,
@@ -201,7 +209,7 @@ def _test(planned: Plan, seed: int, state: Checkpoint, clips: Mapping[str, Clips
     """Scores a seed's chosen weights on every split and keeps its predictions for test."""
     start = time.monotonic()
     classes = clips["train"].dataset.manifest.classes
-    learner = planned.learner(seed, clips["train"].shape, len(classes))
+    learner = planned.learner(seed, clips["train"].shape, len(classes), ALONE)
     evaluate.load_weights(dict(learner.modules()), planned.folder.weights(seed))
     size = planned.training.batch_size
     said = {
@@ -270,14 +278,6 @@ def _dataset(options: Options, splits: Mapping[str, ClipDataset]) -> record.Data
                 for name, split in splits.items()
             }
         ),
-    )
-
-
-def _epoch_line(seed: int, epochs: int, row: Mapping[str, float]) -> str:
-    return (
-        f"seed {seed} epoch {row['epoch']:.0f}/{epochs}: loss {row['train_loss']:.3f}, "
-        f"error {100 * row['train_error']:.1f} % on train, {100 * row['valid_error']:.1f} % on valid, "
-        f"{row['train_clips'] / row['train_seconds']:,.0f} clips/s"
     )
 
 

@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from benchmark.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from benchmark.data import Batch, Clips, sequential, shuffled, symmetries
-from benchmark.errors import StoppedError, TrainingError
+from benchmark.data import Batch, Clips, rank_seed, sequential, shuffled, symmetries
+from benchmark.errors import StoppedError
 from benchmark.machine import peak_memory, reset_peak_memory
+from benchmark.nonfinite import not_finite
 from benchmark.recipe import Training
+from benchmark.world import ALONE, World
 
 STEPS_A_CHECK = 25
 """On a GPU, how often losses are looked at: each look waits for the device."""
@@ -46,12 +48,13 @@ class Learner(ABC):
     def training_step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """Learns from a batch; returns its losses and rates as detached scalars, `loss` among them.
 
-        `progress` is the share of the run's steps that lie behind, in [0, 1): a function of the step alone.
+        `progress` is the share of the run's steps that lie behind, in [0, 1): a function of the step alone. Where
+        several processes learn together the batch is this one's share, and what is returned that of all.
         """
 
     @abstractmethod
     def validate(self, batches: Iterator[Batch]) -> Mapping[str, float]:
-        """Metrics on held-out batches, `metric` among them; changes nothing and draws nothing."""
+        """Metrics on held-out batches, of all processes, `metric` among them; changes nothing and draws nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,11 +81,13 @@ def fit(
     checkpoint: Path,
     configuration: Mapping[str, object],
     report: Callable[[Event], None],
+    world: World = ALONE,
 ) -> Checkpoint:
     """Trains to the last epoch, from `checkpoint` if there is one, and leaves the finished state there.
 
     On a CPU a run that was killed and resumed ends in the same weights, bit for bit, as one that was not (with as many
-    threads). Draws from torch's global generator, which it does not seed.
+    threads and processes). Draws from torch's global generator, which it does not seed but in processes that are not
+    the first, at every epoch.
 
     Args:
         learner: freshly made; its state is replaced by the checkpoint's.
@@ -93,12 +98,14 @@ def fit(
         checkpoint: the file written after every epoch.
         configuration: all that determines the run; a checkpoint of another one is refused.
         report: told of every step and epoch.
+        world: the processes that train together; all call this, and the first writes.
 
     Returns:
         the finished state: history, chosen epoch, chosen weights.
 
     Raises:
-        TrainingError: a loss is not finite, or the checkpoint is damaged or of another configuration.
+        NotFiniteError: a loss is not finite; the clips of that step are written down beside the checkpoint.
+        TrainingError: the checkpoint is damaged or of another configuration.
         StoppedError: the user pressed Ctrl-C.
         OSError: the checkpoint cannot be written.
     """
@@ -115,9 +122,11 @@ def fit(
     try:
         for epoch in range(state.epoch + 1, recipe.epochs + 1):
             start = time.monotonic()
-            means = _train_epoch(learner, train, recipe, seed, epoch, rates, report)
+            if not world.is_first:
+                torch.manual_seed(rank_seed(seed, epoch, world.rank))
+            means = _train_epoch(learner, train, recipe, seed, epoch, rates, report, world, checkpoint.parent)
             trained = time.monotonic()
-            metrics = learner.validate(valid.batches(sequential(len(valid), recipe.batch_size)))
+            metrics = learner.validate(valid.batches(world.share(sequential(len(valid), recipe.batch_size))))
             row = {
                 "epoch": epoch,
                 **{f"train_{name}": value for name, value in means.items()},
@@ -131,7 +140,8 @@ def fit(
             if state.is_better(value, learner.lower_is_better):
                 state.choose(epoch, value, learner.modules())
             state.advance(row, peak_memory(train.device), learner.modules(), learner.optimisers())
-            save_checkpoint(state, checkpoint)
+            if world.is_first:
+                save_checkpoint(state, checkpoint)
             kept = epoch
             report(Event(epoch=epoch, row=row))
     except KeyboardInterrupt:
@@ -164,6 +174,8 @@ def _train_epoch(
     epoch: int,
     rates: list[dict],
     report: Callable[[Event], None],
+    world: World,
+    folder: Path,
 ) -> dict[str, float]:
     """One pass over train; returns the mean of each loss and rate over the clips of the steps that gave it."""
     order = shuffled(len(train), recipe.batch_size, seed, epoch)
@@ -173,14 +185,19 @@ def _train_epoch(
         module.train()
     losses: list[Mapping[str, Tensor]] = []
     pending = checked = 0
-    for step, batch in enumerate(train.batches(order, turns)):
+    shares = [world.share(rows) for rows in order]
+    for step, batch in enumerate(train.batches(shares, turns and [world.share(codes) for codes in turns])):
         factor = warmup_cosine(first + step, steps, recipe.warmup * len(order))
         for group in rates:
             group["lr"] = group["initial_lr"] * factor
         losses.append(learner.training_step(batch, (first + step) / steps))
-        pending += len(batch)
+        pending += len(order[step])
         if train.device.type == "cpu" or len(losses) % STEPS_A_CHECK == 0 or len(losses) == len(order):
-            _refuse_nonfinite(losses[checked:], first + checked + 1, epoch)
+            if (bad := _first_nonfinite(losses[checked:])) is not None:
+                place = checked + bad
+                raise not_finite(
+                    losses[place], train, order[place], first + place + 1, epoch, folder, write=world.is_first
+                )
             checked = len(losses)
             report(Event(epoch=epoch, clips=pending, loss=float(losses[-1]["loss"])))
             pending = 0
@@ -188,12 +205,7 @@ def _train_epoch(
     return {name: torch.stack([loss[name].double() for loss in losses if name in loss]).mean().item() for name in names}
 
 
-def _refuse_nonfinite(losses: list[Mapping[str, Tensor]], first_step: int, epoch: int) -> None:
+def _first_nonfinite(losses: list[Mapping[str, Tensor]]) -> int | None:
+    """The place of the first step with a loss that is not finite."""
     finite = torch.stack([torch.stack([value.float() for value in loss.values()]).isfinite().all() for loss in losses])
-    if not bool(finite.all()):
-        step = first_step + int(finite.logical_not().nonzero()[0])
-        raise TrainingError(
-            f"the loss is not finite at step {step}, in epoch {epoch}: try a lower --learning-rate, "
-            "or --precision 32-true; to look into it, --resume repeats the steps from the checkpoint of epoch "
-            f"{epoch - 1}"
-        )
+    return None if bool(finite.all()) else int(finite.logical_not().nonzero()[0])

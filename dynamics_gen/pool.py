@@ -128,7 +128,7 @@ class _Worker:
         self.connection, theirs = context.Pipe()
         self.item: Any = None
         self.process: BaseProcess = context.Process(target=_work, args=(task, theirs), daemon=True)
-        with _single_threaded(), _interrupts_blocked():
+        with _single_threaded(), interrupts_blocked():
             self.process.start()
         theirs.close()
 
@@ -209,7 +209,7 @@ def _single_threaded() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _interrupts_blocked() -> Iterator[None]:
+def interrupts_blocked() -> Iterator[None]:
     """Started here, a process never sees Ctrl-C, which is the parent's to handle; the parent sees it afterwards."""
     ensure_running()  # the first process to be started would start the tracker, which lets interrupts through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

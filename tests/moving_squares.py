@@ -85,6 +85,7 @@ class MemorySplit:
         rng = np.random.default_rng(seed)
         self.directory = Path("memory")
         self.labels = np.arange(clips) % 10
+        self.directory = Path("memory")
         self.clip_ids = [f"clip-{index:04d}" for index in range(clips)]
         self.video_shape = (frames, side, side, 3)
         self.videos = np.stack([square_video(rng, int(label), frames, side) for label in self.labels])

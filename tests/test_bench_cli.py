@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from moving_squares import MODEL, build_squares
 
-from benchmark import cli, spec
+from benchmark import cli, figures, spec
 from leaderboard.table import main as board
 
 ROOT = Path(__file__).parent.parent
@@ -89,13 +91,56 @@ def test_command_starts_without_heavy_imports(words: list[str]) -> None:
 
 
 def test_list_shows_every_model() -> None:
-    """A line each: name, task, input, source, summary."""
+    """A line each: name, task, input, parameters, GFLOPs, source, summary."""
     lines = bench("list").output.splitlines()
-    assert lines[0].split() == ["MODEL", "TASK", "INPUT", "SOURCE", "SUMMARY"]
+    assert lines[0].split() == ["MODEL", "TASK", "INPUT", "PARAMETERS", "GFLOPS", "SOURCE", "SUMMARY"]
+    known = figures.read(figures.path())
     for line, one in zip(lines[1:], spec.list_models(), strict=True):
-        assert line.split()[:3] == [one.name, one.task, one.input]
+        of = known[one.name]
+        expected = [one.name, one.task, one.input, f"{of.parameters:,}", f"{of.flops_per_clip / 1e9:.2f}"]
+        assert line.split()[:5] == expected
         assert one.source in line
         assert line.endswith(one.summary)
+
+
+def test_list_as_json_holds_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers as numbers; what was not measured is null there, and a dash in the table."""
+    first = spec.list_models()[0].name
+    one = {name: of for name, of in figures.read(figures.path()).items() if name == first}
+    figures.write(one, tmp_path / "figures.json")
+    monkeypatch.setattr(figures, "path", lambda: tmp_path / "figures.json")
+    listed = json.loads(bench("list", "--json").output)
+    assert [row["name"] for row in listed] == [model.name for model in spec.list_models()]
+    assert listed[0]["parameters"] == one[first].parameters
+    assert listed[0]["flops_per_clip"] == one[first].flops_per_clip
+    assert {row["parameters"] for row in listed[1:]} == {None}
+    assert bench("list").output.splitlines()[2].split()[3:5] == ["–", "–"]
+
+
+def test_list_ends_lines_at_the_terminals_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figures fit into 100 columns, and what is cut says so."""
+    monkeypatch.setenv("COLUMNS", "100")
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    with contextlib.redirect_stdout(screen):
+        cli.main(["list"], standalone_mode=False)
+    lines = screen.getvalue().splitlines()
+    assert len(lines) == 1 + len(spec.list_models())
+    for line, one in zip(lines[1:], spec.list_models(), strict=True):
+        assert len(line) == 100
+        assert line.endswith("…")
+        assert f"{figures.read(figures.path())[one.name].parameters:,}" in line
+
+
+def test_measuring_writes_the_figures_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the models that there are, and no others."""
+    few = [one for one in spec.list_models() if one.name in ("mean_frame", "single_frame")]
+    monkeypatch.setattr(spec, "list_models", lambda: few)
+    monkeypatch.setattr(figures, "path", lambda: tmp_path / "figures.json")
+    figures.write({"gone": figures.Figures(parameters=1, flops_per_clip=1)}, tmp_path / "figures.json")
+    result = bench("list", "--measure")
+    assert result.exit_code == 0, result.output
+    assert figures.read(tmp_path / "figures.json").keys() == {"mean_frame", "single_frame"}
 
 
 def test_run_prints_its_result_and_where_it_is(model: Path, squares: Path, tmp_path: Path) -> None:

@@ -136,6 +136,7 @@ def test_split_that_does_not_fit_is_streamed(monkeypatch: pytest.MonkeyPatch) ->
     split = MemorySplit(20)
     monkeypatch.setattr(data, "free_memory", lambda device: int(split.videos.nbytes / data.SHARE_OF_MEMORY) + 1)
     assert Clips(split, CPU, "rgb").resident
+    assert not Clips(split, CPU, "rgb", holders=2).resident  # each would keep its own
     monkeypatch.setattr(data, "free_memory", lambda device: int(split.videos.nbytes / data.SHARE_OF_MEMORY) - 1)
     assert not Clips(split, CPU, "rgb").resident
 

@@ -25,7 +25,11 @@ def test_device_is_chosen_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
         machine.choose_device("tpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert machine.choose_device("auto").type == "cuda"
-    assert machine.choose_device("cpu") == CPU
+    assert machine.choose_device("cpu") == machine.choose_device("cpu", 7) == CPU
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert machine.choose_device("auto", 1) == torch.device("cuda", 1)
+    with pytest.raises(ConfigError, match="given the CUDA device 2, and there are 2 here, counted from 0: use fewer"):
+        machine.choose_device("auto", 2)
 
 
 def test_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,8 +17,8 @@ from torch.optim import SGD, Adam, Optimizer
 
 from benchmark.checkpoint import Checkpoint
 from benchmark.classification import Classification
-from benchmark.data import Batch, Clips
-from benchmark.errors import StoppedError, TrainingError
+from benchmark.data import Batch, Clips, shuffled
+from benchmark.errors import NotFiniteError, StoppedError
 from benchmark.recipe import Training
 from benchmark.train import Event, Learner, fit, warmup_cosine
 
@@ -146,12 +147,26 @@ def test_schedule_has_its_closed_form() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_loss_that_is_not_finite_stops_the_run(tmp_path: Path, value: float) -> None:
-    """The sentence names the step and what to try; the epoch before it is kept."""
+    """The sentence names the step, what to try and where its clips are; the epoch before it is kept."""
     learner = Scripted([0.5, 0.5, 0.5], losses={7: value})
-    sentence = "not finite at step 7, in epoch 2: try a lower --learning-rate.*checkpoint of epoch 1"
-    with pytest.raises(TrainingError, match=sentence):
+    sentence = (
+        "not finite at step 7, in epoch 2: try a lower --learning-rate, or --precision 32-true; to look into it, "
+        ".*not-finite.json names the step's clips, `dynamics-gen view memory` shows them, and --resume repeats "
+        "the steps from the checkpoint of epoch 1$"
+    )
+    with pytest.raises(NotFiniteError, match=sentence):
         run(learner, tmp_path, recipe(3))
     assert (tmp_path / "checkpoint.pt").exists()
+    report = json.loads((tmp_path / "not-finite.json").read_text())
+    assert (report["epoch"], report["step"], report["losses"]) == (2, 7, {"loss": str(value), "error": "0.5"})
+    expected = shuffled(20, 5, 0, 2)[2]  # the third of four steps
+    assert report["clips"] == [f"clip-{row:04d}" for row in expected]
+
+
+def test_loss_that_was_never_finite_repeats_from_the_start(tmp_path: Path) -> None:
+    """Before the first epoch there is no checkpoint to speak of."""
+    with pytest.raises(NotFiniteError, match=r"repeats the steps from the start$"):
+        run(Scripted([0.5], losses={1: math.nan}), tmp_path, recipe(1))
 
 
 def test_interrupt_tells_what_is_kept(tmp_path: Path) -> None:

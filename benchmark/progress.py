@@ -1,0 +1,47 @@
+"""A training as its user sees it: a meter of clips, a line an epoch."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+
+from benchmark.recipe import Training
+from benchmark.train import Event
+from dynamics_gen.console import Meter
+
+
+@contextlib.contextmanager
+def shown(title: str, recipe: Training, clips: int) -> Iterator[Callable[[Event], None]]:
+    """Gives what `fit` reports to.
+
+    Args:
+        title: what stands before every line.
+        recipe: its epochs and batches are counted.
+        clips: of train.
+    """
+    an_epoch = clips - clips % min(recipe.batch_size, clips)
+    with Meter(title, recipe.epochs * an_epoch, {"clips": 1}) as meter:
+
+        def report(event: Event) -> None:
+            if meter.done == 0:
+                meter.skip((event.epoch - 1) * an_epoch)
+            if event.row is None:
+                meter.advance(event.clips, f"epoch {event.epoch}/{recipe.epochs} · loss {event.loss:.3f}")
+            else:
+                meter.say(_epoch_line(title, recipe.epochs, event.row))
+
+        yield report
+
+
+@contextlib.contextmanager
+def hidden() -> Iterator[Callable[[Event], None]]:
+    """The same for a process that says nothing."""
+    yield lambda event: None
+
+
+def _epoch_line(title: str, epochs: int, row: Mapping[str, float]) -> str:
+    return (
+        f"{title} epoch {row['epoch']:.0f}/{epochs}: loss {row['train_loss']:.3f}, "
+        f"error {100 * row['train_error']:.1f} % on train, {100 * row['valid_error']:.1f} % on valid, "
+        f"{row['train_clips'] / row['train_seconds']:,.0f} clips/s"
+    )
