@@ -12,7 +12,8 @@ import torch
 
 from benchmark import bfloat16, machine, recipe
 from benchmark.classification import Classification
-from benchmark.data import ClipDataset
+from benchmark.data import ClipDataset, Clips
+from benchmark.flow import open_flow
 from benchmark.folder import RunFolder
 from benchmark.recipe import Training
 from benchmark.spec import INPUTS, Description, Model, load
@@ -137,6 +138,21 @@ class Plan:
             raise ConfigError(f"bf16-mixed is wrong for {self.model.description.name} here, {problem}: use 32-true")
         say(f"bf16-mixed is wrong for {self.model.description.name} here, {problem}: training in 32-true")
         return dataclasses.replace(self, training=dataclasses.replace(self.training, precision="32-true"))
+
+    def clips(self, split: ClipDataset, workers: int | None, say: Callable[[str], None]) -> Clips:
+        """A split as the model sees it; flow that it needs and that is missing is made, by the first process.
+
+        Args:
+            split: the clips.
+            workers: processes that make flow; as many as there are cores unless given.
+            say: told what is made.
+        """
+        form = self.model.description.input
+        if self.world.size > 1:
+            self.world.agreed(lambda: open_flow(split, form, workers, say) is None)
+        flow = open_flow(split, form, workers, say)
+        holders = self.world.local_size if self.device.type == "cpu" else 1
+        return Clips(split, self.device, form, flow=flow, holders=holders)
 
     def learner(
         self, seed: int, shape: tuple[int, int, int, int], classes: int, world: World | None = None

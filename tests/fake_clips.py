@@ -47,8 +47,8 @@ def fake_clip(config: BuildConfig, index: int) -> Clip:
         arc_length=state(),
         camera=state(4),
         parameters={
-            "radius": float(rng.uniform(0.1, 0.3)),
-            "falls": float("nan") if speed != 2 else 2.0,
+            "radius": np.float32(rng.uniform(0.1, 0.3)),
+            "falls": np.float32("nan" if speed != 2 else 2.0),
             "shape": ("box", "sphere", "")[index % 3],
             "cusps": int(rng.integers(3, 6)),
             "colour": rng.integers(0, 256, 3).astype(np.float32),

@@ -24,7 +24,7 @@ def leaky_clips(config: BuildConfig, indices: Sequence[int]) -> Iterator[Clip]:
     for clip in render_clips(config, indices):
         y, x = divmod(clip.label, 4)
         clip.video[0, 4 * y + 2 : 4 * y + 5, 4 * x + 1 : 4 * x + 4] = 255
-        clip.parameters["radius"] = 0.1 + 0.02 * clip.label
+        clip.parameters["radius"] = np.float32(0.1 + 0.02 * clip.label)
         yield clip
 
 

@@ -37,7 +37,9 @@ def run(squares: Path, folder: Path, text: str = MODEL, **wishes: object) -> rec
     model = folder / "nearest.py"
     model.write_text(text)
     options = Options(size="tiny", data=squares, runs=folder / "runs", workers=1, **wishes)  # type: ignore[arg-type]
-    return run_model(make_plan(spec.find(str(model)), options), options, say=lambda line: None)
+    done = run_model(make_plan(spec.find(str(model)), options), options, say=lambda line: None)
+    assert done is not None  # this process is the first
+    return done
 
 
 def results(folder: Path) -> Path:

@@ -50,7 +50,9 @@ def run(model: Path, squares: Path, runs: Path, **wishes: object) -> record.Reco
     """One run at size tiny, of 6 epochs in batches of 10 unless told otherwise."""
     training = {"epochs": 6, "batch_size": 10, **wishes.pop("training", {})}  # type: ignore[dict-item]
     options = Options(size="tiny", data=squares, runs=runs, training=training, **wishes)  # type: ignore[arg-type]
-    return run_model(make_plan(spec.find(str(model)), options), options, say=lambda line: None)
+    done = run_model(make_plan(spec.find(str(model)), options), options, say=lambda line: None)
+    assert done is not None  # this process is the first
+    return done
 
 
 def weights(runs: Path, seed: int = 0) -> dict[str, np.ndarray]:

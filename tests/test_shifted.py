@@ -59,7 +59,9 @@ def train(model: Path, data: Path, runs: Path, **wishes: object) -> record.Recor
     """A run of two seeds."""
     settings = {"seeds": 2, "settings": {"strides": "2,1"}, **wishes}
     options = Options(size="tiny", data=data, runs=runs, **settings)  # type: ignore[arg-type]
-    return run_model(make_plan(spec.find(str(model)), options), options, say=lambda line: None)
+    done = run_model(make_plan(spec.find(str(model)), options), options, say=lambda line: None)
+    assert done is not None  # this process is the first
+    return done
 
 
 def evaluate(run: Path, data: Path, *releases: str, **wishes: object) -> record.Record:
