@@ -17,10 +17,9 @@ from jaxtyping import Float16
 from benchmark.data import ClipDataset
 from benchmark.flow_maker import FARNEBACK, FlowMaker, farneback
 from benchmark.parts import PartOfSplit
-from benchmark.plan import duration
 from benchmark.spec import FLOW_INPUTS
 from dynamics_gen.config import config_from
-from dynamics_gen.console import Meter
+from dynamics_gen.console import Meter, duration
 from dynamics_gen.errors import ConfigError, ShardError
 from dynamics_gen.files import remove_temporaries, replacing
 from dynamics_gen.layout import ANNOTATIONS_FOLDER

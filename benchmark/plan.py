@@ -19,7 +19,7 @@ from benchmark.recipe import Training
 from benchmark.spec import INPUTS, Description, Model, load
 from benchmark.world import ALONE, World
 from dynamics_gen.config import SPLITS, BuildConfig, clips_per_class, directory_name, release_named
-from dynamics_gen.console import Meter
+from dynamics_gen.console import Meter, duration
 from dynamics_gen.errors import ConfigError, UnknownNameError
 
 CLIPS_BUILT_PER_S, SCENES_BUILT_PER_S = 250, 40
@@ -265,10 +265,3 @@ def build_if_missing(
     say(f"{folder} is not there: building its {config.clips:,} clips, in {duration(seconds)}")
     with Meter(f"build {split}", config.clips, {"clips": 1, "frames": config.frames}) as meter:
         build_split(config, folder, workers=workers, progress=meter.advance)
-
-
-def duration(seconds: float) -> str:
-    """An estimate, in round figures."""
-    if seconds < 10:
-        return "a few seconds"
-    return f"about {seconds:.0f} s" if seconds < 120 else f"about {seconds / 60:.0f} minutes"

@@ -175,7 +175,14 @@ RELEASES = {
     release.name: release
     for release in (
         _PLAIN,
-        _shifted("hard", radius=(0.11, 0.20), backdrop_contrast=(10.0, 60.0)),
+        _shifted(
+            "hard",
+            radius=(0.10, 0.18),
+            backdrop_contrast=(12.0, 65.0),
+            extent=(0.25, 0.5),
+            sine_amplitude=(0.05, 0.16),
+            initial_speed=(0.25, 0.8),
+        ),
         _shifted("camera", Shift(cameras=("pan", "zoom", "shake"), layers=(6, 10))),
         _shifted("clutter", Shift(distractors=(2, 5))),
         _shifted("companion", Shift(companion=True)),

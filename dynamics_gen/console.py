@@ -153,3 +153,10 @@ class Meter:
         remarks = " · ".join([*self._remarks(), when])
         print(f"{self.title} {self.done:,}/{self.total:,} · {remarks}", file=self._file, flush=True)
         self._last_line = now
+
+
+def duration(seconds: float) -> str:
+    """An estimate, in round figures."""
+    if seconds < 10:
+        return "a few seconds"
+    return f"about {seconds:.0f} s" if seconds < 120 else f"about {seconds / 60:.0f} minutes"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from moving_squares import MODEL
 
-from benchmark import plan, spec
+from benchmark import spec
 from benchmark.plan import Options, build_missing, make_plan
+from dynamics_gen import console
 from dynamics_gen.config import BuildConfig
 from dynamics_gen.errors import ConfigError, UnknownNameError
 
@@ -76,4 +77,4 @@ def test_missing_splits_are_built_and_no_others(tmp_path: Path, monkeypatch: pyt
 
 def test_duration_is_told_in_round_figures() -> None:
     """Seconds, then minutes."""
-    assert [plan.duration(s) for s in (3, 45, 600)] == ["a few seconds", "about 45 s", "about 10 minutes"]
+    assert [console.duration(s) for s in (3, 45, 600)] == ["a few seconds", "about 45 s", "about 10 minutes"]
