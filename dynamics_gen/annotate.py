@@ -51,7 +51,7 @@ class Annotator:
                     "position": scene.trajectory.position.astype(np.float32),
                     "orientation": scene.trajectory.orientation.astype(np.float32),
                     "camera": scene.setting.camera.astype(np.float32),
-                    "parameters/radius": scene.appearance.radius,
+                    "parameters/radius": np.float32(scene.appearance.radius),
                 }
                 for name, values in again.items():
                     if not np.array_equal(values, known[name][clip]):
