@@ -44,7 +44,7 @@ def test_model_that_is_no_network_has_no_figures(tmp_path: Path) -> None:
         '"""A rule."""\n\nfrom dataclasses import dataclass\n\nTASK = "classification"\n'
         'INPUT = "rgb"\nSOURCE = "tests"\n'
         "\n\n@dataclass(frozen=True, kw_only=True)\nclass Config:\n    width: int = 2\n\n\n"
-        "def build(config, shape, classes):\n    return 3\n"
+        "def fit(config, train, valid, seed):\n    yield 3\n"
     )
     assert figures.measure(spec.find(str(tmp_path / "rule.py"))) is None
 
