@@ -22,9 +22,9 @@ from dynamics_gen.classes import factors
 from dynamics_gen.clip import Clip
 from dynamics_gen.config import BuildConfig
 from dynamics_gen.parameters import CAMERA_DISTANCE, Appearance, Motion
-from dynamics_gen.raster import SAMPLES
 from dynamics_gen.shifts import Setting, Solid
 from dynamics_gen.simulate import Trajectory, rates_for, simulate
+from dynamics_gen.tiny_renderer import SAMPLES
 
 BATCH = 128
 """Clips simulated together; changes nothing in them."""

@@ -73,6 +73,7 @@ def test_run_records_itself_like_any_other(squares: Path, tmp_path: Path) -> Non
         "record.json",
         "curve.png",
         "confusion.png",
+        "reliability.png",
         "predictions-seed0.npz",
         "predictions-seed1.npz",
         "seed-0",
