@@ -139,16 +139,19 @@ class Plan:
         say(f"bf16-mixed is wrong for {self.model.description.name} here, {problem}: training in 32-true")
         return dataclasses.replace(self, training=dataclasses.replace(self.training, precision="32-true"))
 
-    def clips(self, split: ClipDataset, workers: int | None, say: Callable[[str], None]) -> Clips:
+    def clips(
+        self, split: ClipDataset, workers: int | None, say: Callable[[str], None], *, by_all: bool = True
+    ) -> Clips:
         """A split as the model sees it; flow that it needs and that is missing is made, by the first process.
 
         Args:
             split: the clips.
             workers: processes that make flow; as many as there are cores unless given.
             say: told what is made.
+            by_all: whether all processes open it, or the first alone.
         """
         form = self.model.description.input
-        if self.world.size > 1:
+        if by_all and self.world.size > 1:
             self.world.agreed(lambda: open_flow(split, form, workers, say) is None)
         flow = open_flow(split, form, workers, say)
         holders = self.world.local_size if self.device.type == "cpu" else 1

@@ -103,7 +103,7 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
         return None
     test = splits.test([folder.choice(seed) for seed in states])
     _check_split(test, opened["train"], options, splits.folder / "test")
-    clips["test"] = planned.clips(test, options.workers, say)
+    clips["test"] = planned.clips(test, options.workers, say, by_all=False)
     seeds = tuple(_test(planned, seed, state, clips) for seed, state in states.items())
     return _write(
         planned, options, {**opened, "test": test}, seeds, evaluate.parameters(network), flops, training.precision
