@@ -44,7 +44,7 @@ def step(learner: Classification, batch: Batch, layout: str) -> None:
     """Learns from a batch in one of `FORMATS`."""
     if layout == "neither":
         batch = Batch(clips=batch.clips.contiguous(), labels=batch.labels)
-    learner.training_step(batch)
+    learner.training_step(batch, 0.0)
 
 
 def channels_last(network: torch.nn.Module) -> None:

@@ -57,7 +57,7 @@ def test_digest_covers_every_field(name: str) -> None:
         changed = value.copy()
         changed.flat[-1] += 1
     elif isinstance(value, dict):
-        changed = value | {"radius": value["radius"] + 1e-9}
+        changed = value | {"radius": np.nextafter(value["radius"], np.float32(1))}
     else:
         changed = value + "x" if isinstance(value, str) else value + 1
     assert digest(dataclasses.replace(clip, **{name: changed})) != digest(clip)
