@@ -339,7 +339,8 @@ def audit(
 
     data = directory or Path("data") / directory_name(release, size)
     folder = out or data / "audit"
-    typed = ["bench audit", str(data)] + ([f"--clips {clips}"] if clips else []) + ([f"--seed {seed}"] if seed else [])
+    typed = ["bench audit", str(data)] + ([f"--probes {probes}"] if probes else [])
+    typed += ([f"--clips {clips}"] if clips else []) + ([f"--seed {seed}"] if seed else [])
     options = AuditOptions(
         data=data,
         out=folder,
