@@ -36,4 +36,4 @@ def chromium() -> Iterator[Any]:
 
 def wait_for(browser: Any, script: str) -> Any:
     """Waits until a script is true, and returns what it gives."""
-    return WebDriverWait(browser, 20).until(lambda driver: driver.execute_script(script))
+    return WebDriverWait(browser, 120).until(lambda driver: driver.execute_script(script))

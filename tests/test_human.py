@@ -21,6 +21,7 @@ from chromium import chromium, wait_for
 from click.testing import CliRunner, Result
 from moving_squares import square_clips
 from PIL import Image
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
 import dynamics_gen
@@ -107,6 +108,7 @@ def begun(browser: Any, page: Path, width: int = 1200, height: int = 900, scheme
     browser.get(page.as_uri())
     browser.execute_script("localStorage.clear()")
     browser.refresh()
+    wait_for(browser, "return document.readyState === 'complete' && byId('begin').onclick !== null")
     browser.find_element(By.ID, "begin").click()
     at_clip(browser, 1)
 
@@ -118,7 +120,7 @@ def at_clip(browser: Any, number: int) -> None:
 
 def press(browser: Any, key: str) -> None:
     """A key, wherever the focus is."""
-    browser.switch_to.active_element.send_keys(key)
+    ActionChains(browser).send_keys(key).perform()
 
 
 def by_key(browser: Any, label: int) -> None:
