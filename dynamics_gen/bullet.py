@@ -1,7 +1,8 @@
 """The only door to PyBullet: rails to integrate, pictures to take.
 
 A `Rails` or `Studio` owns one direct client at a time and must stay in one process and thread. Bullet gives meshes and
-textures back only when a client ends (bulletphysics issues 2086, 2216, 3319), so a studio renews its own often.
+textures back only when a client ends (bulletphysics issues 2086, 2216, 3319), so a studio takes a new one for every
+scene; the lists that it is passed it never gives back, which rails answer with one that is always the same.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
 from dynamics_gen.shapes import Mesh
+from dynamics_gen.tiny_renderer import AMBIENT, DIFFUSE, FAR, NEAR
 
 
 @contextlib.contextmanager
@@ -168,8 +170,6 @@ class Studio:
     plane z = 0, sampled at the centres of their pixels.
     """
 
-    AMBIENT, DIFFUSE = 0.55, 0.5
-
     def __init__(self, distance: float) -> None:
         if not pybullet.isNumpyEnabled():
             raise ImportError("this PyBullet was built without NumPy: install NumPy first, then reinstall pybullet")
@@ -203,10 +203,10 @@ class Studio:
         client = self._client
         shape = pybullet.createVisualShape(
             pybullet.GEOM_MESH,
-            vertices=_lent("vertices", mesh.vertices),
-            indices=_lent("indices", mesh.triangles.ravel()),
-            normals=_lent("normals", mesh.normals),
-            uvs=_lent("uvs", mesh.uvs),
+            vertices=mesh.vertices.tolist(),
+            indices=mesh.triangles.ravel().tolist(),
+            normals=mesh.normals.tolist(),
+            uvs=mesh.uvs.tolist(),
             rgbaColor=[1, 1, 1, 1],
             physicsClientId=client,
         )
@@ -254,7 +254,7 @@ class Studio:
         else:
             x, y, d, half = camera
             view = [1.0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0, 1.0, 0, -x, -y, -d, 1.0]
-        near, far, pixel = 1.0, 10.0, 2.0 * half / size
+        near, far, pixel = NEAR, FAR, 2.0 * half / size
         # Half a pixel off, because TinyRenderer samples a pixel at its lower left corner.
         x0, y1 = -half + (left + 0.5) * pixel, half - (top - 0.5) * pixel
         x1, y0 = x0 + width * pixel, y1 - height * pixel
@@ -270,8 +270,8 @@ class Studio:
             projection,
             lightDirection=self._light,
             lightColor=[1, 1, 1],
-            lightAmbientCoeff=self.AMBIENT,
-            lightDiffuseCoeff=self.DIFFUSE,
+            lightAmbientCoeff=float(AMBIENT),
+            lightDiffuseCoeff=float(DIFFUSE),
             lightSpecularCoeff=0,
             shadow=0,
             renderer=pybullet.ER_TINY_RENDERER,
@@ -279,23 +279,6 @@ class Studio:
             physicsClientId=self._client,
         )
         return rgba, depth
-
-
-_lent_lists: dict[tuple[str, int], list] = {}
-
-
-def _lent(purpose: str, values: np.ndarray) -> list:
-    """The values as a (nested) list that is used again for every array of the same length and purpose.
-
-    `createVisualShape` never gives back the lists it was passed, nor their rows: fresh ones would cost 65 KB a clip.
-    """
-    kept = _lent_lists.setdefault((purpose, len(values)), [])
-    if not kept or values.ndim == 1:
-        kept[:] = values.tolist()
-    else:
-        for row, new in zip(kept, values.tolist(), strict=True):
-            row[:] = new
-    return kept
 
 
 def _scratch_file() -> tuple[BinaryIO, str]:

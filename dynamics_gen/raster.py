@@ -78,18 +78,19 @@ def stage(
     fine, towards = size * SAMPLES, light.astype(np.float32)
     colors, depths = np.empty((fine, fine, 3), np.uint8), np.empty((fine, fine), np.float32)
     tables = [_tables(body.mesh) for body in bodies]
+    unsettled = [True] * len(bodies)
     white = np.full((size, size, 3), 255, np.uint8)
     for frame, picture in enumerate(video):
         depths[:] = NOTHING
-        for body, table in zip(bodies, tables, strict=True):
-            tiny_renderer.draw(
+        for k, (body, table) in enumerate(zip(bodies, tables, strict=True)):
+            unsettled[k] = tiny_renderer.draw(
                 *table,
                 body.texture,
                 body.position[frame],
                 body.orientation[frame],
                 camera[frame],
                 towards,
-                True,
+                unsettled[k],
                 colors,
                 depths,
             )
