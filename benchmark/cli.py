@@ -13,6 +13,7 @@ import click
 
 from benchmark import figures, spec, tune_command
 from benchmark.human.command import human
+from benchmark.options import DEVICE, place
 from benchmark.recipe import PRECISIONS
 from benchmark.several import described, in_turn
 from dynamics_gen.config import RELEASES, SIZES, directory_name
@@ -36,6 +37,7 @@ def main() -> None:
 
 
 main.add_command(human)
+main.add_command(tune_command.tune)
 
 
 @main.command("list")
@@ -113,27 +115,15 @@ def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[s
 @click.option("--augment/--no-augment", default=None, help="Turn and mirror clips by the square's eight symmetries.")
 @click.option("--train-per-class", type=int, help="Learn from the first N clips of each class alone.")
 @click.option("--precision", help=f"{', '.join(PRECISIONS)}; auto takes what is faster on the device.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda; auto takes CUDA if it is there.")
+@DEVICE
 @click.option("--devices", type=int, default=1, show_default=True, help="GPUs, or CPU processes, that share a batch.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    help="Folder that holds the datasets; a missing split is built there.",
-)
+@place("--data", "data", "Folder that holds the datasets; a missing split is built there.")
 @click.option(
     "--on",
     type=click.Path(path_type=Path),
     help="Folder of your own train, valid and test, from `dynamics-gen import-video`; --size picks the recipe.",
 )
-@click.option(
-    "--runs",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    help="Folder for results, at MODEL/RELEASE-SIZE (-INPUT, if it is not the model's own).",
-)
+@place("--runs", "runs", "Folder for results, at MODEL/RELEASE-SIZE (-INPUT, if it is not the model's own).")
 @click.option("--resume", is_flag=True, help="Go on where the same command stopped, or add seeds to it.")
 @click.option("--overwrite", is_flag=True, help="Remove an earlier run of this model on these data, and start again.")
 @click.option(
@@ -219,14 +209,8 @@ def _run_all(chosen: Sequence[spec.Description], options: Options) -> None:
     "--release", "releases", multiple=True, help="Put it to this release's test split; may be given several times."
 )
 @click.option("--shifted", is_flag=True, help="Put it to the test splits of all releases but standard and its own.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    help="Folder that holds the datasets; a missing test split is built there.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda; auto takes CUDA if it is there.")
+@place("--data", "data", "Folder that holds the datasets; a missing test split is built there.")
+@DEVICE
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that build a missing split.  [default: cores]")
 @click.option("--model", type=click.Path(path_type=Path), help="The model's file, for a run of your own file.")
 def evaluate(runs: tuple[Path, ...], releases: tuple[str, ...], shifted: bool, **wishes: Any) -> None:
@@ -257,13 +241,7 @@ def evaluate(runs: tuple[Path, ...], releases: tuple[str, ...], shifted: bool, *
 
 
 @main.command()
-@click.option(
-    "--board",
-    type=click.Path(path_type=Path),
-    default=Path("leaderboard"),
-    show_default=True,
-    help="Folder with entries/ and reference/; gets README.md and leaderboard.csv.",
-)
+@place("--board", "leaderboard", "Folder with entries/ and reference/; gets README.md and leaderboard.csv.")
 @click.option("--runs", type=click.Path(path_type=Path), help="Folder of local runs to print among the entries.")
 @click.option("--check", is_flag=True, help="Write nothing, and fail if the table is not what the records say.")
 def table(board: Path, runs: Path | None, check: bool) -> None:
@@ -281,16 +259,8 @@ def table(board: Path, runs: Path | None, check: bool) -> None:
 
 
 @main.command()
-@click.option(
-    "--board",
-    type=click.Path(path_type=Path),
-    default=Path("leaderboard"),
-    show_default=True,
-    help="Folder with entries/, experiments/ and reference/; gets figures/.",
-)
-@click.option(
-    "--page", type=click.Path(path_type=Path), default=Path("RESULTS.md"), show_default=True, help="The page."
-)
+@place("--board", "leaderboard", "Folder with entries/, experiments/ and reference/; gets figures/.")
+@place("--page", "RESULTS.md", "The page.")
 @click.option("--check", is_flag=True, help="Write nothing, and fail if the page is not what the records say.")
 def results(board: Path, page: Path, check: bool) -> None:
     """Writes the results page: our figures beside the thesis's, and what the records say to its open questions.
@@ -371,6 +341,3 @@ def _summary(result: Record, where: Path) -> str:
         f"{result.model} on {result.dataset.release} {result.dataset.size}: {mean('error'):.1f} % test error "
         f"({factors}{seeds}); {where}"
     )
-
-
-main.add_command(tune_command.tune)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from benchmark import spec
+from benchmark.options import DEVICE, place
 from benchmark.several import described, in_turn
 from dynamics_gen.config import RELEASES, SIZES
 
@@ -19,24 +20,10 @@ from dynamics_gen.config import RELEASES, SIZES
 @click.option("--trials", type=int, default=8, show_default=True, help="Draws that are tried.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Of every trial  [default: the size's].")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of draws, weights and the order of clips.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda; auto takes CUDA if it is there.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    help="Folder that holds the datasets; train and valid are built there if they are missing.",
-)
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="For unfinished trials."
-)
-@click.option(
-    "--table",
-    type=click.Path(path_type=Path),
-    default=Path("docs/tuning.csv"),
-    show_default=True,
-    help="CSV that every trial is added to; those that it holds are not run again.",
-)
+@DEVICE
+@place("--data", "data", "Folder that holds the datasets; train and valid are built there if they are missing.")
+@place("--runs", "runs", "For unfinished trials.")
+@place("--table", "docs/tuning.csv", "CSV that every trial is added to; those that it holds are not run again.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that build a missing split.  [default: cores]")
 def tune(models: tuple[str, ...], trials: int, epochs: int | None, seed: int, table: Path, **wishes: Any) -> None:
     """Searches learning rate, weight decay and label smoothing for each MODEL, and prints its best TRAINING.

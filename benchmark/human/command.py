@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from benchmark.options import place
 from dynamics_gen.config import RELEASES, SIZES, directory_name, release_named
 from dynamics_gen.console import Failure
 
@@ -17,13 +18,7 @@ def _of_data(command: Callable[..., Any]) -> Callable[..., Any]:
     """Which split valid is meant: the options that both commands share."""
     for option in (
         click.option("--on", type=click.Path(path_type=Path), help="Folder of your own train, valid and test."),
-        click.option(
-            "--data",
-            type=click.Path(path_type=Path),
-            default=Path("data"),
-            show_default=True,
-            help="Folder that holds the datasets.",
-        ),
+        place("--data", "data", "Folder that holds the datasets."),
         click.option("--release", default="standard", show_default=True, help=f"One of {', '.join(RELEASES)}."),
         click.option("--size", default="full", show_default=True, help=f"One of {', '.join(SIZES)}."),
     ):
@@ -40,9 +35,7 @@ def _valid(size: str, release: str, data: Path, on: Path | None) -> Path:
 @_of_data
 @click.option("--clips", type=click.IntRange(min=1), default=10, show_default=True, help="Of each class.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of their choice and order.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("human.html"), show_default=True, help="The page's file."
-)
+@place("--out", "human.html", "The page's file.")
 @click.pass_context
 def human(
     context: click.Context,
@@ -80,13 +73,7 @@ def human(
 @human.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @_of_data
-@click.option(
-    "--runs",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    help="Folder for results, at human/RELEASE-SIZE/human.json.",
-)
+@place("--runs", "runs", "Folder for results, at human/RELEASE-SIZE/human.json.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result there.")
 def score(file: Path, size: str, release: str, data: Path, on: Path | None, runs: Path, overwrite: bool) -> None:
     """Scores the answers in FILE, which a page of `bench human` gave, and keeps them for `bench table --runs`.
