@@ -47,16 +47,6 @@ def grey_frames(video: UInt8[np.ndarray, "time height width 3"]) -> UInt8[np.nda
     return np.rint(video @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
 
 
-def flow_between(grey: UInt8[np.ndarray, "time height width"]) -> Float32[np.ndarray, "pairs height width 2"]:
-    """Farnebäck's flow (right, down) from each frame to the next, in pixels: three levels, a window of nine pixels."""
-    import cv2
-
-    flow = np.empty((len(grey) - 1, *grey.shape[1:], 2), np.float32)
-    for this, following, field in zip(grey[:-1], grey[1:], flow, strict=True):
-        cv2.calcOpticalFlowFarneback(this, following, field, 0.5, 3, 9, 3, 5, 1.1, 0)
-    return flow
-
-
 def dense_tracks(
     grey: UInt8[np.ndarray, "time height width"],
     flow: Float32[np.ndarray, "pairs height width 2"],

@@ -44,7 +44,6 @@ class Reliability:
 def calibration(said: Predictions) -> Calibration:
     """Computes all three scores."""
     probabilities = said.probabilities.astype(np.float64)
-    of_true = probabilities[np.arange(len(said.label)), said.label]
     truth = np.zeros_like(probabilities)
     truth[np.arange(len(said.label)), said.label] = 1
     bins = reliability(said)
@@ -52,9 +51,15 @@ def calibration(said: Predictions) -> Calibration:
     gaps = np.abs(bins.accuracy - bins.confidence)[filled]
     return Calibration(
         expected_error=float(gaps @ bins.clips[filled] / len(said.label)),
-        log_loss=float(-np.log(np.maximum(of_true, LEAST_PROBABILITY)).mean()),
+        log_loss=log_loss(said),
         brier=float(((probabilities - truth) ** 2).sum(axis=1).mean()),
     )
+
+
+def log_loss(said: Predictions, least: float = LEAST_PROBABILITY) -> float:
+    """Mean of -ln of the true class's probability, which counts for `least` at the least; nats a clip."""
+    of_true = said.probabilities[np.arange(len(said.label)), said.label].astype(np.float64)
+    return float(-np.log(np.maximum(of_true, least)).mean())
 
 
 def reliability(*seeds: Predictions) -> Reliability:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from benchmark import predictions, record
+from benchmark.calibration import log_loss
 from benchmark.checkpoint import refuse_change
 from benchmark.choice import Choice, write_choice
 from benchmark.data import ClipDataset
@@ -25,7 +26,6 @@ from benchmark.lessons import Fitted, Lesson, Shown
 from benchmark.machine import peak_memory, reset_peak_memory
 from benchmark.plan import Plan
 from benchmark.predictions import Predictions
-from dynamics_gen.files import write_whole
 
 PRECISION = "its own"
 """What a record says of the number format of a model that is fitted."""
@@ -76,8 +76,7 @@ def choose(
     folder, configuration = planned.folder, planned.configuration(seed, opened)
     if folder.choice(seed).exists():
         refuse_change(folder.choice(seed).parent, json.loads(folder.configuration(seed).read_text()), configuration)
-    folder.configuration(seed).parent.mkdir(parents=True, exist_ok=True)
-    write_whole(folder.configuration(seed), (json.dumps(configuration, indent=1) + "\n").encode())
+    folder.write_configuration(seed, configuration)
     classes = len(opened["train"].manifest.classes)
     lessons = {
         name: Lesson(clips=clips, labels=np.asarray(opened[name].labels, np.int64), classes=classes)
@@ -158,12 +157,10 @@ def _candidates(planned: Plan, lessons: Mapping[str, Lesson], seed: int) -> Iter
 
 def _row(number: int, said: Mapping[str, Predictions], seconds: float) -> record.Epoch:
     """The record's row of a candidate; nothing falls or rises with a learning rate here, so it is 0."""
-    train = said["train"]
-    true = train.probabilities[np.arange(len(train.label)), train.label].astype(float)
     return record.Epoch(
         epoch=number,
-        train_loss=float(-np.log(np.maximum(true, LEAST_PROBABILITY)).mean()),
-        train_error=float(train.wrong.mean()),
+        train_loss=log_loss(said["train"], LEAST_PROBABILITY),
+        train_error=float(said["train"].wrong.mean()),
         valid_error=float(said["valid"].wrong.mean()),
         learning_rate=0.0,
         seconds=seconds,

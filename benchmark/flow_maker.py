@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -25,8 +25,21 @@ FARNEBACK = {
 """Of OpenCV's `calcOpticalFlowFarneback`."""
 
 
+def estimated(grey: UInt8[np.ndarray, "time height width"]) -> Float32[np.ndarray, "steps height width 2"]:
+    """Farnebäck's flow (2003), (right, down) in pixels, from each frame to the next, as OpenCV gives it.
+
+    Raises:
+        ConfigError: OpenCV is not installed.
+    """
+    cv2 = _opencv()
+    flow = np.empty((len(grey) - 1, *grey.shape[1:], 2), np.float32)
+    for this, following, field in zip(grey[:-1], grey[1:], flow, strict=True):
+        cv2.calcOpticalFlowFarneback(this, following, field, **FARNEBACK)
+    return flow
+
+
 def farneback(video: UInt8[np.ndarray, "time height width 3"]) -> Float32[np.ndarray, "steps height width 2"]:
-    """Estimates a clip's flow from its grey frames (Farnebäck 2003), (right, down) in pixels.
+    """Estimates a clip's flow from its grey frames.
 
     It is zero where nothing changes within a window: there OpenCV gives what leaks in from elsewhere, and, at the
     right and the lower border, up to a quarter of a pixel between two equal frames.
@@ -34,19 +47,25 @@ def farneback(video: UInt8[np.ndarray, "time height width 3"]) -> Float32[np.nda
     Raises:
         ConfigError: OpenCV is not installed.
     """
+    cv2 = _opencv()
+    grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in video])
+    window = np.ones((FARNEBACK["winsize"], FARNEBACK["winsize"]), np.uint8)
+    flow = estimated(grey)
+    for field, one, other in zip(flow, grey[:-1], grey[1:], strict=True):
+        field *= (cv2.dilate(cv2.absdiff(one, other), window) > 0)[..., None]
+    return flow
+
+
+def _opencv() -> Any:
+    """OpenCV, on one thread: what calls it fills the cores with processes."""
     try:
         import cv2
     except ImportError:
         raise ConfigError(
-            "flow_farneback needs OpenCV, which is not installed: run `pip install 'dynamics-benchmark[bench]'`"
+            "Farnebäck's flow needs OpenCV, which is not installed: run `pip install 'dynamics-benchmark[bench]'`"
         ) from None
     cv2.setNumThreads(1)
-    window = np.ones((FARNEBACK["winsize"], FARNEBACK["winsize"]), np.uint8)
-    flows = []
-    for one, other in itertools.pairwise([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in video]):
-        flow = cv2.calcOpticalFlowFarneback(one, other, None, **FARNEBACK)  # type: ignore[call-overload]
-        flows.append(flow * (cv2.dilate(cv2.absdiff(one, other), window) > 0)[..., None])
-    return np.stack(flows)
+    return cv2
 
 
 @dataclass(frozen=True, slots=True)

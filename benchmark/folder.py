@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmark.errors import TrainingError
 from benchmark.record import predictions_name
+from dynamics_gen.files import write_whole
 
 RESULTS = ("record.json", "curve.png", "confusion.png", "reliability.png")
 
@@ -53,6 +56,12 @@ class RunFolder:
     def configuration(self, seed: int) -> Path:
         """What a seed was trained with."""
         return self.path / f"seed-{seed}" / "configuration.json"
+
+    def write_configuration(self, seed: int, configuration: Mapping[str, Any]) -> None:
+        """Says what a seed is trained with; its folder is made if it is not there."""
+        path = self.configuration(seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, (json.dumps(configuration, indent=1) + "\n").encode())
 
     def is_used(self) -> bool:
         """Whether a run, finished or not, left something here."""

@@ -23,7 +23,6 @@ from benchmark.plan import Options, Plan, build_missing
 from benchmark.train import fit
 from benchmark.world import ALONE
 from dynamics_gen.errors import ConfigError
-from dynamics_gen.files import write_whole
 from dynamics_gen.pool import available_cores
 
 
@@ -184,7 +183,7 @@ def _train(
     world = planned.world
     learner = planned.learner(seed, clips["train"].shape, len(opened["train"].manifest.classes))
     if world.is_first and not checkpoint.exists():
-        write_whole(folder.configuration(seed), _json(configuration))
+        folder.write_configuration(seed, configuration)
     with (
         progress.shown(f"seed {seed}", recipe_, len(clips["train"])) if world.is_first else progress.hidden() as report
     ):
@@ -284,7 +283,3 @@ def _dataset(options: Options, splits: Mapping[str, ClipDataset]) -> record.Data
 def _plain(configuration: Any) -> Any:
     """As JSON gives it back: tuples are lists."""
     return json.loads(json.dumps(configuration))
-
-
-def _json(configuration: Any) -> bytes:
-    return (json.dumps(configuration, indent=1) + "\n").encode()

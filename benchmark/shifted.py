@@ -20,7 +20,6 @@ from benchmark.choice import read_choice
 from benchmark.classification import Classification
 from benchmark.data import ClipDataset, Clips
 from benchmark.errors import ModelError, TrainingError
-from benchmark.flow import open_flow
 from benchmark.folder import RunFolder
 from benchmark.parts import PartOfSplit
 from benchmark.plan import Plan, build_if_missing
@@ -73,7 +72,7 @@ def evaluate_run(run: Path, wishes: Wishes, say: Callable[[str], None]) -> recor
         planned = _plan(read, folder, wishes)
 
         def clips_of(split: ClipDataset) -> Clips:
-            return Clips(split, planned.device, read.input, flow=open_flow(split, read.input, wishes.workers, say))
+            return planned.clips(split, wishes.workers, say)
 
         for name in wishes.releases:
             path = wishes.data / directory_name(name, read.dataset.size) / "test"
@@ -141,7 +140,7 @@ def _plan(read: record.Record, folder: RunFolder, wishes: Wishes) -> Plan:
     description = spec.find(str(wishes.model) if wishes.model else read.model)
     if description.name != read.model:
         raise ModelError(f"{folder.path} is a run of {read.model}: got the file of {description.name}")
-    model = spec.load(description)
+    model = spec.load(dataclasses.replace(description, input=read.input))
     try:
         config = model.module.Config(**{name: _as_config(value) for name, value in read.config.model.items()})
         training = Training(**read.config.training)

@@ -16,12 +16,12 @@ from baselines.dense_trajectories import (
     ORIENTATIONS,
     Tracks,
     dense_tracks,
-    flow_between,
     grey_frames,
     histograms,
     orientation_maps,
     shapes,
 )
+from benchmark.flow_maker import estimated
 from benchmark.lessons import Lesson, Shown
 from dynamics_gen.errors import ConfigError
 
@@ -42,7 +42,7 @@ def moving() -> UInt8[np.ndarray, "time height width 3"]:
 
 def test_flow_of_a_travelling_texture_is_its_step(moving: np.ndarray) -> None:
     """Away from the border, to a tenth of a pixel."""
-    flow = flow_between(grey_frames(moving))
+    flow = estimated(grey_frames(moving))
     assert flow.shape == (19, 64, 64, 2)
     np.testing.assert_allclose(np.median(flow[:, 12:-12, 12:-12], axis=(0, 1, 2)), STEP, atol=0.1)
 
@@ -50,7 +50,7 @@ def test_flow_of_a_travelling_texture_is_its_step(moving: np.ndarray) -> None:
 def test_tracks_travel_with_the_texture(moving: np.ndarray) -> None:
     """They begin on the grid and end `length` steps further, within 8 % of the way."""
     grey = grey_frames(moving)
-    tracks = dense_tracks(grey, flow_between(grey), 12, 5)
+    tracks = dense_tracks(grey, estimated(grey), 12, 5)
     assert len(tracks.start) > 40
     assert tracks.places.shape[1:] == (13, 2)
     np.testing.assert_array_equal(tracks.places[:, 0] % 5, 2)

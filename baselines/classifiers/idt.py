@@ -15,9 +15,10 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float16, Float32, Int64, UInt8
 
-from baselines.dense_trajectories import CELLS, dense_tracks, flow_between, grey_frames, histograms, shapes
+from baselines.dense_trajectories import CELLS, dense_tracks, grey_frames, histograms, shapes
 from baselines.fisher import Vocabulary, learn_vocabulary
 from baselines.linear_svm import machines
+from benchmark.flow_maker import estimated
 from benchmark.lessons import Fitted, Lesson, Shown
 from dynamics_gen.errors import ConfigError
 
@@ -94,7 +95,7 @@ def describe(
     found = []
     for video in videos:
         grey = grey_frames(video)
-        flow = flow_between(grey)
+        flow = estimated(grey)
         tracks = dense_tracks(grey, flow, config.length, config.spacing)
         found.append({"shape": shapes(tracks), **histograms(grey, flow, tracks, config.cell)})
     merged = {name: np.concatenate([one[name] for one in found]).astype(np.float16) for name in found[0]}

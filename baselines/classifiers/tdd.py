@@ -17,9 +17,10 @@ import torch
 from jaxtyping import Float, Float16, Float32, Int64, UInt8
 from torch import Tensor, nn
 
-from baselines.dense_trajectories import Tracks, dense_tracks, flow_between, grey_frames
+from baselines.dense_trajectories import Tracks, dense_tracks, grey_frames
 from baselines.fisher import Vocabulary, learn_vocabulary
 from baselines.linear_svm import machines
+from benchmark.flow_maker import estimated
 from benchmark.lessons import Fitted, Lesson, Shown
 from dynamics_gen.errors import ConfigError
 
@@ -138,7 +139,7 @@ def extract_chunk(config: Config, videos: UInt8[np.ndarray, "clips time height w
     halves, found = np.empty((clips, time - 1, height // 2, width // 2, 2), np.float16), []
     for video, half in zip(videos, halves, strict=True):
         grey = grey_frames(video)
-        flow = flow_between(grey)
+        flow = estimated(grey)
         found.append(dense_tracks(grey, flow, config.length, config.spacing))
         half[:] = [cv2.resize(field, (width // 2, height // 2), interpolation=cv2.INTER_AREA) for field in flow]
     return Material(
