@@ -6,6 +6,7 @@ on the same global batches; each learns from its own share, and gradients are av
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import logging
 import os
@@ -99,6 +100,7 @@ class World:
             precision=precision,  # type: ignore[arg-type]
         )
         fabric.launch()  # starts nothing: the processes are there, and meet
+        atexit.register(_part)
         return fabric
 
     def agreed(self, make: Callable[[], Result]) -> Result:
@@ -111,6 +113,12 @@ class World:
         made = [make() if self.is_first else None]
         torch.distributed.broadcast_object_list(made, 0)
         return made[0]  # type: ignore[return-value]
+
+
+def _part() -> None:
+    """Ends the threads of the process group while the interpreter still lives: later they abort the process."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 ALONE = World()
