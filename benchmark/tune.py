@@ -45,11 +45,11 @@ class Budget:
 
     Attributes:
         trials: draws 0, 1, … that are tried.
-        epochs: of each; those of the size's recipe unless given.
+        epochs: of each; a third of those of the size's recipe unless given.
         seed: of draws, weights and order.
     """
 
-    trials: int = 8
+    trials: int = 4
     epochs: int | None = None
     seed: int = 0
 
@@ -118,7 +118,7 @@ def _tried(
     opened = {"train": splits.train(), "valid": splits.valid()}
     classes = opened["train"].manifest.classes
     shape = inputs.shape_of(description.input, opened["train"].video_shape)
-    epochs = budget.epochs or recipe.DEFAULTS[options.size]["epochs"]
+    epochs = budget.epochs or max(recipe.DEFAULTS[options.size]["epochs"] // 3, 1)
     there, found, clips, precision = trials.read(table), [], None, None
     for number in range(budget.trials):
         settings = {"epochs": epochs, "precision": precision, **draw(budget.seed, number)}

@@ -17,8 +17,8 @@ from dynamics_gen.config import RELEASES, SIZES
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option("--size", default="mini", show_default=True, help=f"Clips per class: {', '.join(SIZES)}.")
 @click.option("--release", default="standard", show_default=True, help=f"Distribution: {', '.join(RELEASES)}.")
-@click.option("--trials", type=int, default=8, show_default=True, help="Draws that are tried.")
-@click.option("--epochs", type=click.IntRange(min=1), help="Of every trial  [default: the size's].")
+@click.option("--trials", type=int, default=4, show_default=True, help="Draws that are tried.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Of every trial  [default: a third of the size's].")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of draws, weights and the order of clips.")
 @DEVICE
 @place("--data", "data", "Folder that holds the datasets; train and valid are built there if they are missing.")
@@ -33,7 +33,7 @@ def tune(models: tuple[str, ...], trials: int, epochs: int | None, seed: int, ta
     \b
     Examples:
         bench tune conv3d
-        bench tune all --size mini --trials 8
+        bench tune all --size mini --trials 8 --epochs 12
         bench tune path/to/my_model.py --size tiny --epochs 3 --table my-trials.csv
     """
     unique = described(models)

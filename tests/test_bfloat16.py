@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -77,14 +78,61 @@ def test_gradients_are_compared(factor: float, problem: str) -> None:
     assert all(weight.grad is None for weight in net.parameters())
 
 
-@pytest.mark.parametrize("model", ["conv3d", "convlstm", "conv3d_convlstm"])
+@pytest.mark.parametrize("model", ["conv3d", "convlstm", "conv3d_convlstm", "c3d", "kvmf"])
 def test_committed_models_are_sound_at_the_size_of_the_benchmark(model: str) -> None:
     """Where the machine would choose bfloat16, at 32 frames of 64×64."""
     if machine.choose_precision("auto", CPU) != "bf16-mixed":
         pytest.skip("bfloat16 is not native here")
     loaded = spec.load(spec.find(model))
     network = loaded.module.build(loaded.config({}), (32, 3, 64, 64), 10)
+    bfloat16.keep_small_maps_in_32_bits(network)
     assert bfloat16.gradient_problem(network, (32, 3, 64, 64), 10, 8, CPU) == ""
+
+
+@pytest.mark.parametrize(
+    ("layer", "size", "small"),
+    [
+        (nn.Conv3d(3, 4, 3, padding=1), (2, 9, 9), True),
+        (nn.Conv3d(3, 4, 3, padding=1), (9, 9, 3), True),
+        (nn.Conv3d(3, 4, (5, 1, 1), stride=(1, 2, 2), padding=(2, 0, 0)), (6, 2, 5), True),
+        (nn.Conv3d(3, 4, (5, 1, 1), padding=(2, 0, 0)), (6, 1, 1), False),
+        (nn.Conv3d(3, 4, 3, padding=1), (4, 4, 4), False),
+        (nn.Conv2d(3, 4, 3, padding=1), (2, 2), True),
+        (nn.Conv2d(3, 4, 3, padding=1), (4, 4), False),
+    ],
+)
+def test_small_maps_stay_in_32_bits(layer: nn.Module, size: tuple[int, ...], small: bool) -> None:
+    """Under autocast, where the kernel or the stride spans the map; values, weights and their names stay the same."""
+    net = nn.Sequential(layer)
+    values, before = torch.randn(2, 3, *size), {name: weight.clone() for name, weight in net.state_dict().items()}
+    plain = net(values)
+    bfloat16.keep_small_maps_in_32_bits(net)
+    assert torch.equal(net(values), plain)
+    assert all(torch.equal(weight, before[name]) for name, weight in net.state_dict().items())
+    with torch.autocast("cpu", torch.bfloat16):
+        made = copy.deepcopy(net)(values.bfloat16())
+    assert made.dtype == (torch.float32 if small else torch.bfloat16)
+    if small:
+        torch.testing.assert_close(made, net(values.bfloat16().float()))
+
+
+@pytest.mark.parametrize("size", [(2, 4, 4), (4, 4, 4), (3, 1, 8), (8, 8, 8)])
+def test_weight_gradients_of_bfloat16_are_those_of_32_bits(size: tuple[int, int, int]) -> None:
+    """Where the machine would choose bfloat16, whose own are noise for the first of these."""
+    if machine.choose_precision("auto", CPU) != "bf16-mixed":
+        pytest.skip("bfloat16 is not native here")
+    torch.manual_seed(0)
+    net, values = nn.Sequential(nn.Conv3d(16, 16, 3, padding=1)), torch.randn(8, 16, *size)
+    wanted = torch.randn_like(net(values))
+    bfloat16.keep_small_maps_in_32_bits(net)
+    gradients = []
+    for enabled in (False, True):
+        net.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            made = net(values)
+        (made.float() * wanted).sum().backward()
+        gradients.append(net[0].weight.grad.flatten().clone())
+    assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.999
 
 
 def test_run_falls_back_to_32_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

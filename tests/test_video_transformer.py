@@ -41,11 +41,11 @@ def test_time_attention_mixes_frames_at_one_place_and_space_attention_places_in_
 
 
 def test_space_only_control_does_not_see_the_order_of_frames():
-    """Once its positions in time are gone; with attention over time and positions, the order counts."""
+    """Frame by frame, once its positions in time are gone; with attention over time and positions, the order counts."""
     torch.manual_seed(0)
     clips = torch.randn(2, 3, 6, 16, 16)
     order = torch.tensor([4, 2, 0, 5, 1, 3])
-    net = video_transformer.build(Config(temporal=False), SHAPE, 10).eval()
+    net = video_transformer.build(Config(temporal=False, tubelet=1), SHAPE, 10).eval()
     with torch.no_grad():
         net.when.zero_()
     torch.testing.assert_close(net(clips[:, :, order]), net(clips), atol=1e-5, rtol=1e-4)
