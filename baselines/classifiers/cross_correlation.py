@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, pad
 
 from baselines.classifiers import conv3d
 from baselines.layers import displaced, offsets, pair_encoder, require_indexing
@@ -60,25 +60,44 @@ def correlations(
     Patches reach over the border into zeros.
     """
 
+    def moved(maps: Tensor) -> Tensor:
+        """[B, 1, H, W] at every displacement: [B, κ², H, W]."""
+        return torch.cat([displaced(maps, rows, columns) for rows, columns in offsets(kappa)], dim=1)
+
     def over_patch(maps: Tensor) -> Tensor:
         return avg_pool2d(maps, patch, 1, patch // 2)  # zeros beyond the border count
 
-    def moments(maps: Tensor) -> tuple[Tensor, Tensor]:
-        mean = over_patch(maps.mean(1, keepdim=True))
-        variance = over_patch((maps**2).mean(1, keepdim=True)) - mean**2
-        return mean, variance.clamp_min(LEAST_NORM**2).sqrt()
+    def moments(mean: Tensor, square: Tensor) -> tuple[Tensor, Tensor]:
+        mean = over_patch(mean)
+        return mean, (over_patch(square) - mean**2).clamp_min(LEAST_NORM**2).sqrt()
 
-    mean, norm = moments(before)
-    volume = []
-    for rows, columns in offsets(kappa):
-        moved, fixed = displaced(after, rows, columns), before
-        if indexing == "printed":
-            fixed = displaced(before, rows, columns)
-            mean, norm = moments(fixed)
-        mean_moved, norm_moved = moments(moved)
-        products = over_patch((fixed * moved).mean(1, keepdim=True))
-        volume.append((products - mean * mean_moved) / (norm * norm_moved))
-    return torch.cat(volume, dim=1)
+    fixed, later = ((maps.mean(1, keepdim=True), (maps**2).mean(1, keepdim=True)) for maps in (before, after))
+    if indexing == "printed":
+        products = moved((before * after).mean(1, keepdim=True))
+        fixed = (moved(fixed[0]), moved(fixed[1]))
+    else:
+        products = products_around(before, after, kappa) / before.shape[1]
+    (mean, norm), (mean_moved, norm_moved) = moments(*fixed), moments(moved(later[0]), moved(later[1]))
+    return (over_patch(products) - mean * mean_moved) / (norm * norm_moved)
+
+
+def products_around(
+    before: Float[Tensor, "batch channels height width"],
+    after: Float[Tensor, "batch channels height width"],
+    kappa: int,
+) -> Float[Tensor, "batch displacements height width"]:
+    """Inner products of each feature with those of the next frame in a κ×κ window around its place.
+
+    Each row of one frame is multiplied with the κ rows of the other that it meets, as matrices; of the products the
+    κ diagonals are kept that lie within reach. That is several times the sums needed, in a fraction of their time.
+    """
+    height, width = before.shape[-2:]
+    reach = width + kappa - 1
+    around = pad(after, [kappa // 2] * 4).unfold(2, kappa, 1).permute(0, 2, 1, 4, 3)  # [B, H, C, κ, reach]
+    every = before.permute(0, 2, 3, 1).flatten(0, 1) @ around.flatten(3).flatten(0, 1)  # [B · H, W, κ · reach]
+    rows = every.unflatten(2, (kappa, reach)).transpose(1, 2).flatten(2)  # each row starts one place further to the …
+    diagonals = pad(rows, (0, width)).unflatten(2, (width, reach + 1))[..., :kappa]  # … left now: [B · H, κ, W, κ]
+    return diagonals.unflatten(0, (-1, height)).permute(0, 2, 4, 1, 3).flatten(1, 2)
 
 
 class CrossCorrelation(nn.Module):

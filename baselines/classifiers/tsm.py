@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from baselines.layers import ConvBlock
 from dynamics_gen.errors import ConfigError
@@ -45,11 +46,10 @@ def shift(
     count = features.shape[1] // fold if fold else 0
     if not count:
         return features
-    moved = torch.zeros_like(features)
-    moved[:, :count, :-1] = features[:, :count, 1:]
-    moved[:, count : 2 * count, 1:] = features[:, count : 2 * count, :-1]
-    moved[:, 2 * count :] = features[:, 2 * count :]
-    return moved
+    back, on, rest = features.split([count, count, features.shape[1] - 2 * count], dim=1)
+    back = pad(back[:, :, 1:], (0, 0, 0, 0, 0, 1))
+    on = pad(on[:, :, :-1], (0, 0, 0, 0, 1, 0))
+    return torch.cat([back, on, rest], dim=1)
 
 
 class ShiftBlock(nn.Module):
