@@ -22,13 +22,13 @@ class _In32BitsWhereSmall(nn.Module):
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...]
 
-    def forward(self, values: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """The convolution."""
         spans = (max(pair) for pair in zip(self.kernel_size, self.stride, strict=True))
-        if any(1 < span >= size for span, size in zip(spans, values.shape[2:], strict=True)):
-            with torch.autocast(values.device.type, enabled=False):
-                return super().forward(values.float())
-        return super().forward(values)
+        if any(1 < span >= size for span, size in zip(spans, input.shape[2:], strict=True)):
+            with torch.autocast(input.device.type, enabled=False):
+                return super().forward(input.float())
+        return super().forward(input)
 
 
 class _Conv2d(_In32BitsWhereSmall, nn.Conv2d):

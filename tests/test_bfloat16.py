@@ -122,7 +122,8 @@ def test_weight_gradients_of_bfloat16_are_those_of_32_bits(size: tuple[int, int,
     if machine.choose_precision("auto", CPU) != "bf16-mixed":
         pytest.skip("bfloat16 is not native here")
     torch.manual_seed(0)
-    net, values = nn.Sequential(nn.Conv3d(16, 16, 3, padding=1)), torch.randn(8, 16, *size)
+    layer, values = nn.Conv3d(16, 16, 3, padding=1), torch.randn(8, 16, *size)
+    net = nn.Sequential(layer)
     wanted = torch.randn_like(net(values))
     bfloat16.keep_small_maps_in_32_bits(net)
     gradients = []
@@ -131,7 +132,8 @@ def test_weight_gradients_of_bfloat16_are_those_of_32_bits(size: tuple[int, int,
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             made = net(values)
         (made.float() * wanted).sum().backward()
-        gradients.append(net[0].weight.grad.flatten().clone())
+        assert layer.weight.grad is not None
+        gradients.append(layer.weight.grad.flatten().clone())
     assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.999
 
 
