@@ -39,11 +39,13 @@ class _Conv3d(_In32BitsWhereSmall, nn.Conv3d):
     pass
 
 
-def keep_small_maps_in_32_bits(network: nn.Module) -> None:
+def keep_small_maps_in_32_bits(network: nn.Module, device: torch.device) -> None:
     """Takes autocast from a network's convolutions on maps that are no larger than the kernel along some axis.
 
-    Nothing else changes; weights and their names are the same.
+    Nothing else changes, and nothing at all for a device that is no CPU; weights and their names are the same.
     """
+    if device.type != "cpu":
+        return
     safe: dict[type, type] = {nn.Conv2d: _Conv2d, nn.Conv3d: _Conv3d}
     for module in network.modules():
         module.__class__ = safe.get(type(module), type(module))
@@ -80,6 +82,7 @@ def gradient_problem(
 def _gradients(network: nn.Module, clips: Tensor, labels: Tensor, bfloat16: bool) -> dict[str, Tensor]:
     copied = copy.deepcopy(network).to(clips.device)
     copied.train()
+    keep_small_maps_in_32_bits(copied, clips.device)  # as a run has them
     torch.manual_seed(0)  # a network that draws what it looks at draws the same in both formats
     for module in copied.modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):

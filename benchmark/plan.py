@@ -129,7 +129,7 @@ class Plan:
         if self.training.precision != "bf16-mixed":
             return self
         torch.manual_seed(0)
-        network = self._network(shape, classes)
+        network = self.model.module.build(self.config, shape, classes)
         size = min(self.training.batch_size, clips)
         problem = bfloat16.gradient_problem(network, shape, classes, size, self.device)
         if not problem:
@@ -171,14 +171,10 @@ class Plan:
         world = world or self.world
         fabric = world.fabric(self.device, self.training.precision)
         torch.manual_seed(seed)
-        network = self._network(shape, classes)
-        return Classification(network, self.training, fabric, world)
-
-    def _network(self, shape: tuple[int, int, int, int], classes: int) -> torch.nn.Module:
         network = self.model.module.build(self.config, shape, classes)
-        if self.training.precision == "bf16-mixed" and self.device.type == "cpu":
-            bfloat16.keep_small_maps_in_32_bits(network)
-        return network
+        if self.training.precision == "bf16-mixed":
+            bfloat16.keep_small_maps_in_32_bits(network, self.device)
+        return Classification(network, self.training, fabric, world)
 
     def check_shares(self, clips: int) -> None:
         """Refuses batches that the processes cannot share equally, given how many clips train has.
