@@ -135,8 +135,15 @@ def _work(variables: dict[str, str], connection: Connection, task: Callable[...,
     os.environ.update(variables)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with _telling(connection), one_sentence():
-        task(*args)
+    code = 0
+    try:
+        with _telling(connection), one_sentence():
+            task(*args)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # threads of torch that outlive the interpreter abort the process, at times
 
 
 @contextlib.contextmanager
