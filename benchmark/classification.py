@@ -111,6 +111,11 @@ class Classification(Learner):
         wrong, clips = self._whole(counts, "sum").tolist()
         return {"error": wrong / clips}
 
+    @staticmethod
+    def said(row: Mapping[str, float]) -> str:
+        """Both errors."""
+        return f"error {100 * row['train_error']:.1f} % on train, {100 * row['valid_error']:.1f} % on valid"
+
     def predict(self, batches: Iterator[Batch]) -> tuple[Int64[Tensor, " clips"], Float[Tensor, "clips classes"]]:
         """True labels and class probabilities of all clips, in order, on the CPU; the network is left in eval mode."""
         labels, probabilities = zip(*self._said(batches), strict=True)

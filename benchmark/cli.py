@@ -7,11 +7,13 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from benchmark import figures, spec, tune_command
+from benchmark.generation import command
 from benchmark.human.command import human
 from benchmark.options import DEVICE, place
 from benchmark.recipe import PRECISIONS
@@ -21,6 +23,7 @@ from dynamics_gen.console import Failure, Group
 from dynamics_gen.version import __version__
 
 if TYPE_CHECKING:
+    from benchmark.generation.record import Record as GeneratorRecord
     from benchmark.plan import Options
     from benchmark.record import Record
 
@@ -38,6 +41,8 @@ def main() -> None:
 
 main.add_command(human)
 main.add_command(tune_command.tune)
+for _command in (command.sample, command.reconstruct, command.interpolate):
+    main.add_command(_command)
 
 
 @main.command("list")
@@ -142,9 +147,10 @@ def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[s
 def run(models: tuple[str, ...], **wishes: Any) -> None:
     """Trains each MODEL on train, chooses its epoch on valid, reports on test once.
 
-    MODEL is a name that `bench list` shows, the path of your own file, or `all`. Settings of the recipe that are not
-    given here are the model's own, or else the defaults of the size. Results go to RUNS/MODEL/RELEASE-SIZE:
-    record.json, predictions, a learning curve and a confusion matrix.
+    MODEL is a name that `bench list` shows, the path of your own file, or `all`, every model but the studies. Settings
+    of the recipe that are not given here are the model's own, or else the defaults of the size. Results go to
+    RUNS/MODEL/RELEASE-SIZE: record.json, predictions, a learning curve and a confusion matrix; or, of a generator,
+    samples and curves.
 
     \b
     Examples:
@@ -153,11 +159,12 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
         bench run path/to/my_model.py --epochs 5 --set width=32
         bench run two_streams --size mini --input flow_exact
         bench run all --size mini --resume
+        bench run ali --size mini --set image_size=32
         bench run conv3d --on data/kth --no-augment
         bench run conv3d --devices 8
         torchrun --nnodes 4 --nproc-per-node 8 --rdzv-endpoint head:29500 -m benchmark run conv3d
     """
-    unique = described(models)
+    unique = described(models, ("classification", "generation"))
 
     from benchmark.launch import launch
     from benchmark.plan import Options
@@ -187,16 +194,21 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
 
 def _run_all(chosen: Sequence[spec.Description], options: Options) -> None:
     """Runs models in turn and prints a line each; of several processes that train together, the first prints."""
+    from benchmark.generation.run import run_generator
     from benchmark.plan import make_plan
     from benchmark.run import run_model
+    from benchmark.study import run_study
 
     # A mistake in the last is told before the first is trained.
     plans = {one.path: make_plan(one, options) for one in chosen}
 
     def work(one: spec.Description) -> None:
         plan = plans[one.path]
-        result = run_model(plan, options, say=lambda line: click.echo(line, err=True))
-        if result is not None:
+        run = {"classification": run_model, "generation": run_generator, "study": run_study}[one.task]
+        result = run(plan, options, lambda line: click.echo(line, err=True))
+        if isinstance(result, dict):
+            click.echo(f"{one.name}: {plan.folder.study}")
+        elif result is not None:
             click.echo(_summary(result, plan.folder.record))
 
     several = any(plan.world.size > 1 for plan in plans.values())  # the other processes may not have failed
@@ -326,18 +338,23 @@ def audit(
         raise Failure(f"{len(failed)} of {len(findings)} probes fail: {', '.join(failed)}; see {options.page}")
 
 
-def _summary(result: Record, where: Path) -> str:
-    """One line: the mean test error over seeds, by factor, and where the record is."""
+def _summary(result: Record | GeneratorRecord, where: Path) -> str:
+    """One line: what the record says first of all, and where it is."""
+    from benchmark.record import Record
+
+    seeds = "1 seed" if len(result.seeds) == 1 else f"mean of {len(result.seeds)} seeds"
+    name = f"{result.model} on {result.dataset.release} {result.dataset.size}"
+    if not isinstance(result, Record):
+        frechet, best = (
+            fmean(getattr(seed.test, field) for seed in result.seeds) for field in ("frechet", "frechet_of_train")
+        )
+        return f"{name}: Fréchet distance {frechet:.4g}, of train {best:.2g} ({seeds}); {where}"
     scores = [seed.scores.test for seed in result.seeds]
 
-    def mean(name: str) -> float:
-        return 100 * sum(getattr(score, name) for score in scores) / len(scores)
+    def mean(field: str) -> float:
+        return 100 * fmean(getattr(score, field) for score in scores)
 
-    seeds = "1 seed" if len(scores) == 1 else f"mean of {len(scores)} seeds"
     factors = (
         "" if scores[0].error_path is None else f"path {mean('error_path'):.1f} %, speed {mean('error_speed'):.1f} %; "
     )
-    return (
-        f"{result.model} on {result.dataset.release} {result.dataset.size}: {mean('error'):.1f} % test error "
-        f"({factors}{seeds}); {where}"
-    )
+    return f"{name}: {mean('error'):.1f} % test error ({factors}{seeds}); {where}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -69,10 +69,13 @@ class ClipDataset(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """Some clips, in the model's form, and their labels, on the device."""
+    """Some clips, in the model's form, their labels, and their attributes where these were given, on the device."""
 
     clips: Float[Tensor, "batch channels time height width"]
     labels: Int64[Tensor, " batch"]
+    attributes: Float[Tensor, "batch attribute"] | None = None
+    labelled: Batch | None = None
+    """Others, whose attributes may be learnt from; where a model is given few labels."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -116,6 +119,7 @@ class Clips:
         resident: whether the split is kept whole on the device; by default, if it fits.
         flow: as `flow.open_flow` gives it; for the forms that have flow.
         holders: how many processes want to keep the split there.
+        attributes: float32 [clips, attribute], handed out with the clips.
     """
 
     def __init__(
@@ -126,8 +130,10 @@ class Clips:
         resident: bool | None = None,
         flow: Float16[np.ndarray, "clips steps height width 2"] | None = None,
         holders: int = 1,
+        attributes: np.ndarray | None = None,
     ) -> None:
         self.dataset, self.device = dataset, device
+        self.attributes = None if attributes is None else torch.from_numpy(attributes).to(device)
         self.shape = inputs.shape_of(form, dataset.video_shape)
         self.form, _, beside = form.partition("+")
         self.labels = torch.from_numpy(np.asarray(dataset.labels, np.int64))
@@ -147,6 +153,10 @@ class Clips:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def draw(self, size: int) -> Batch:
+        """A batch of clips drawn with replacement, from torch's global generator."""
+        return next(self.batches([torch.randint(len(self), (size,)).numpy()]))
+
     def batches(self, order: Sequence[np.ndarray], turns: Sequence[Tensor] | None = None) -> Iterator[Batch]:
         """Batches of the clips named by `order`, each clip turned as `turns` says.
 
@@ -159,7 +169,7 @@ class Clips:
             return
         for one, other in zip(self._batches(order, turns), self._beside.batches(order, turns), strict=True):
             steps = other.clips.shape[2]
-            yield Batch(clips=torch.cat([one.clips[:, :, :steps], other.clips], dim=1), labels=one.labels)
+            yield replace(one, clips=torch.cat([one.clips[:, :, :steps], other.clips], dim=1))
 
     def _batches(self, order: Sequence[np.ndarray], turns: Sequence[Tensor] | None) -> Iterator[Batch]:
         """Batches of the first part of the form."""
@@ -170,9 +180,11 @@ class Clips:
             if turns is not None:
                 codes = turns[step].split([len(part) for part in parts])
                 parts = [turn(part, code) for part, code in zip(parts, codes, strict=True)]
+            places = self._on_device(rows)
             yield Batch(
                 clips=inputs.prepare_flow(parts) if known is None else inputs.prepare(parts, self.form, *known),
-                labels=labels.index_select(0, self._on_device(rows)),
+                labels=labels.index_select(0, places),
+                attributes=None if self.attributes is None else self.attributes.index_select(0, places),
             )
 
     def _statistics(self, rows: np.ndarray, parts: Sequence[inputs.Part]) -> tuple[Tensor, Tensor]:

@@ -21,3 +21,7 @@ class NotFiniteError(TrainingError):
 
 class StoppedError(DynamicsError, RuntimeError):
     """The user stopped a run; the text says what is kept and how to go on."""
+
+
+class CollapseError(TrainingError):
+    """A generator's samples have become all but one."""

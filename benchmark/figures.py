@@ -26,7 +26,7 @@ class Figures:
 
     Attributes:
         parameters: how many numbers are learnt.
-        flops_per_clip: one forward pass; two for each multiply-add.
+        flops_per_clip: one forward pass, or one sample of a generator; two for each multiply-add.
     """
 
     parameters: int
@@ -62,7 +62,7 @@ def write(figures: Mapping[str, Figures], file: Path) -> None:
 
 
 def measure(description: spec.Description) -> Figures | None:
-    """Builds a model and measures it; None of one that is no network.
+    """Builds a model and measures it; None of one that is no network, and of a study.
 
     Raises:
         ModelError: the model does not keep what its file promises.
@@ -72,8 +72,10 @@ def measure(description: spec.Description) -> Figures | None:
     from benchmark import evaluate, inputs
 
     model = spec.load(description)
-    if model.is_fitted:
+    if model.is_fitted or description.task == "study":
         return None
+    if description.task == "generation":
+        return _measure_generator(model)
     shape = inputs.shape_of(description.input, VIDEO_SHAPE)
     with torch.random.fork_rng(devices=[]):
         network = model.module.build(model.config({}), shape, len(CLASSES))
@@ -81,3 +83,19 @@ def measure(description: spec.Description) -> Figures | None:
         parameters=evaluate.parameters(network),
         flops_per_clip=evaluate.flops_per_clip(network, shape, len(CLASSES)),
     )
+
+
+def _measure_generator(model: spec.Model) -> Figures:
+    import torch
+
+    from benchmark import evaluate
+    from benchmark.generation import attributes, scores
+
+    config, (time, side, _, channels) = model.config({}), VIDEO_SHAPE
+    frames = getattr(config, "frames", time) if model.description.input == "clips" else 1
+    side = getattr(config, "image_size", side)
+    names = (model.description.labels,) if model.description.labels else model.description.attributes
+    width = attributes.width(names) if names else 0
+    with torch.random.fork_rng(devices=[]):
+        network = model.module.build(config, (frames, channels, side, side), *([width] if width else []))
+    return Figures(parameters=evaluate.parameters(network), flops_per_clip=scores.flops_per_sample(network, width))

@@ -1,7 +1,7 @@
 """A run's folder: what lies where in it, and that one process at a time writes there.
 
-`record.json`, `predictions-seed0.npz`, `predictions-camera-seed0.npz` and three pictures at the top; working files of
-each seed below.
+`record.json`, pictures, and of a classifier `predictions-seed0.npz` and `predictions-camera-seed0.npz` at the top;
+working files of each seed below.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmark.errors import TrainingError
 from benchmark.record import predictions_name
 from dynamics_gen.files import write_whole
 
-RESULTS = ("record.json", "curve.png", "confusion.png", "reliability.png")
+RESULTS = ("record.json", "study.json", "curve.png", "confusion.png", "reliability.png", "curves.png")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,11 @@ class RunFolder:
     def record(self) -> Path:
         """The result."""
         return self.path / "record.json"
+
+    @property
+    def study(self) -> Path:
+        """The result of a study."""
+        return self.path / "study.json"
 
     def predictions(self, seed: int, release: str = "") -> Path:
         """A seed's predictions for test; of another release, if one is named."""
@@ -53,6 +58,10 @@ class RunFolder:
         """What a seed's chosen candidate says of valid; in place of weights, for a model that is fitted."""
         return self.path / f"seed-{seed}" / "valid-predictions.npz"
 
+    def samples(self, seed: int) -> Path:
+        """Folder of a seed's sheets of samples, one an epoch; of a generator."""
+        return self.path / f"seed-{seed}" / "samples"
+
     def configuration(self, seed: int) -> Path:
         """What a seed was trained with."""
         return self.path / f"seed-{seed}" / "configuration.json"
@@ -65,7 +74,7 @@ class RunFolder:
 
     def is_used(self) -> bool:
         """Whether a run, finished or not, left something here."""
-        return self.record.exists() or any(
+        return any(path.exists() for path in (self.record, self.study)) or any(
             any(self.path.glob(f"seed-*/{name}")) for name in ("checkpoint.pt", "choice.json")
         )
 
@@ -74,7 +83,8 @@ class RunFolder:
         for path in self.path.glob("seed-*"):
             if path.is_dir() and path.name[5:].isdigit():
                 shutil.rmtree(path)
-        for path in [*(self.path / name for name in RESULTS), *self.path.glob("predictions-*seed*.npz")]:
+        of_seeds = (path for pattern in ("predictions-*seed*.npz", "*-seed*.png") for path in self.path.glob(pattern))
+        for path in [*(self.path / name for name in RESULTS), *of_seeds]:
             path.unlink(missing_ok=True)
 
     def clear_shifted(self) -> None:

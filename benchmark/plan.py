@@ -108,10 +108,15 @@ class Plan:
         """The recipe's settings; none if the model is fitted."""
         return {} if self.model.is_fitted else dataclasses.asdict(self.training)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The model's own settings."""
+        return dataclasses.asdict(self.config)
+
     def configuration(self, seed: int, splits: Mapping[str, ClipDataset]) -> dict[str, Any]:
         """All that determines a seed's weights, apart from the code."""
         return {
-            "model": {"name": self.model.description.name, **dataclasses.asdict(self.config)},
+            "model": {"name": self.model.description.name, **self.settings},
             "input": self.model.description.input,
             "training": self.recipe,
             "data": {name: split.manifest.fingerprint for name, split in splits.items()},
@@ -196,6 +201,8 @@ def make_plan(description: Description, options: Options) -> Plan:
     Raises:
         DynamicsError: a setting is unknown or out of its range, the device is not there, the file is no model.
     """
+    if description.task != "classification":
+        _refuse_what_has_no_effect(description, options)
     run_name = options.run_name
     if options.input not in ("", description.input):
         description = dataclasses.replace(description, input=options.input)
@@ -212,18 +219,38 @@ def make_plan(description: Description, options: Options) -> Plan:
     device = machine.choose_device(options.device, world.local_rank if world.size > 1 else None)
     if model.is_fitted and max(options.devices, world.size) > 1:
         raise ConfigError(f"{description.name} is fitted, which one device does: leave out --devices")
+    if description.task != "classification" and max(options.devices, world.size) > 1:
+        raise ConfigError(f"{description.name} is a model of {description.task}: leave out --devices")
     if options.devices not in (1, world.size):
         raise ConfigError(f"devices is {options.devices}, and {world.size} processes were started: expected as many")
     precision = machine.choose_precision(training.precision, device)
+    if description.task != "classification" and training.precision == "auto":
+        precision = "32-true"  # a game's small differences of large gradients have not been measured in bfloat16
     return Plan(
         model=model,
         config=model.config(dict(options.settings)),
         training=dataclasses.replace(training, precision=precision),
         device=device,
-        folder=RunFolder(options.runs / description.name / run_name),
+        folder=RunFolder(options.runs / description.name / ("" if description.task == "study" else run_name)),
         precision_is_asked_for=training.precision != "auto",
         world=world,
     )
+
+
+def _refuse_what_has_no_effect(description: Description, options: Options) -> None:
+    """Refuses settings that classifiers alone have; a study has no recipe at all.
+
+    Raises:
+        ConfigError: one was given.
+    """
+    given = {name for name, value in options.training.items() if value is not None}
+    useless = given & {"label_smoothing"} if description.task == "generation" else given
+    flags = ["--" + name.replace("_", "-") for name in sorted(useless)] + ["--input"] * bool(options.input)
+    if flags:
+        raise ConfigError(
+            f"{description.name} is a model of {description.task}, for which {', '.join(flags)} would have no effect: "
+            "leave it out, or give the model's own settings with --set"
+        )
 
 
 def build_missing(options: Options, say: Callable[[str], None], splits: Sequence[str] = SPLITS) -> None:

@@ -6,18 +6,19 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 
 from benchmark.recipe import Training
-from benchmark.train import Event
+from benchmark.train import Event, Learner
 from dynamics_gen.console import Meter
 
 
 @contextlib.contextmanager
-def shown(title: str, recipe: Training, clips: int) -> Iterator[Callable[[Event], None]]:
+def shown(title: str, recipe: Training, clips: int, learner: Learner) -> Iterator[Callable[[Event], None]]:
     """Gives what `fit` reports to.
 
     Args:
         title: what stands before every line.
         recipe: its epochs and batches are counted.
         clips: of train.
+        learner: says what its metrics of an epoch mean.
     """
     an_epoch = clips - clips % min(recipe.batch_size, clips)
     with Meter(title, recipe.epochs * an_epoch, {"clips": 1}) as meter:
@@ -28,7 +29,7 @@ def shown(title: str, recipe: Training, clips: int) -> Iterator[Callable[[Event]
             if event.row is None:
                 meter.advance(event.clips, f"epoch {event.epoch}/{recipe.epochs} · loss {event.loss:.3f}")
             else:
-                meter.say(_epoch_line(title, recipe.epochs, event.row))
+                meter.say(_epoch_line(title, recipe.epochs, event.row, learner.said(event.row)))
 
         yield report
 
@@ -39,9 +40,8 @@ def hidden() -> Iterator[Callable[[Event], None]]:
     yield lambda event: None
 
 
-def _epoch_line(title: str, epochs: int, row: Mapping[str, float]) -> str:
+def _epoch_line(title: str, epochs: int, row: Mapping[str, float], said: str) -> str:
     return (
-        f"{title} epoch {row['epoch']:.0f}/{epochs}: loss {row['train_loss']:.3f}, "
-        f"error {100 * row['train_error']:.1f} % on train, {100 * row['valid_error']:.1f} % on valid, "
+        f"{title} epoch {row['epoch']:.0f}/{epochs}: loss {row['train_loss']:.3f}, {said}, "
         f"{row['train_clips'] / row['train_seconds']:,.0f} clips/s"
     )

@@ -270,15 +270,38 @@ def read(path: Path) -> Record:
         RecordError: as `parse`; also for a file that is missing, over 16 MiB, or not UTF-8.
         OSError: the file cannot be read.
     """
+    return parse(read_text(path), str(path))
+
+
+def task_of(path: Path) -> str:
+    """The task that the record at `path` says it is of; nothing else of it is checked.
+
+    Raises:
+        RecordError: the file is no record at all.
+        OSError: the file cannot be read.
+    """
+    document = decode(read_text(path), str(path))
+    task = document.get("task") if isinstance(document, dict) else None
+    if not isinstance(task, str):
+        raise RecordError(f'{path}: task is {shown(task)}: expected a text, such as "classification"')
+    return task
+
+
+def read_text(path: Path) -> str:
+    """The text of a record's file.
+
+    Raises:
+        RecordError: the file is missing, over 16 MiB, or not UTF-8.
+        OSError: the file cannot be read.
+    """
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise RecordError(f"{path}: {path.stat().st_size} bytes: expected a record of at most {LARGEST_BYTES}")
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except FileNotFoundError:
         raise RecordError(f"{path}: no such file: expected the record.json of a run or an entry") from None
     except UnicodeDecodeError as error:
         raise RecordError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
-    return parse(text, str(path))
 
 
 def write(record: Record, path: Path) -> Record:

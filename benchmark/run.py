@@ -1,33 +1,25 @@
-"""A whole `bench run`: data, training, choice, test, record, for every seed of one model."""
+"""A whole `bench run` of a classifier: data, training, choice, test, record, for every seed."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import hashlib
-import json
+import functools
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
 
-import dynamics_gen
-from benchmark import evaluate, fitting, inputs, machine, plots, predictions, progress, record
-from benchmark.checkpoint import Checkpoint, first_difference
-from benchmark.choice import Choice, Splits, write_choice
+from benchmark import evaluate, fitting, inputs, machine, plots, predictions, record, stages
+from benchmark.checkpoint import Checkpoint
+from benchmark.choice import Splits
 from benchmark.data import ClipDataset, Clips
-from benchmark.errors import StoppedError, TrainingError
 from benchmark.lessons import Shown
 from benchmark.parts import first_of_each_class
-from benchmark.plan import Options, Plan, build_missing
-from benchmark.train import fit
+from benchmark.plan import Options, Plan
 from benchmark.world import ALONE
-from dynamics_gen.errors import ConfigError
 from dynamics_gen.pool import available_cores
 
 
 def run_model(planned: Plan, options: Options, say: Callable[[str], None]) -> record.Record | None:
-    """Trains, chooses, tests and records a model; what it writes is in `folder.RunFolder`.
+    """Trains, chooses, tests and records a classifier; what it writes is in `folder.RunFolder`.
 
     Of several processes that train together, all call this; the first writes, says, tests and returns the record.
 
@@ -40,30 +32,11 @@ def run_model(planned: Plan, options: Options, say: Callable[[str], None]) -> re
         DynamicsError: whatever a user can cause; see the text.
         OSError: a folder is missing, unwritable or full.
     """
-    folder, world = planned.folder, planned.world
-    world.fabric(planned.device, "32-true")  # the processes meet
-
-    def prepare() -> None:
-        if options.overwrite:
-            folder.clear()
-        elif folder.is_used() and not options.resume:
-            raise TrainingError(
-                f"{folder.path} holds an earlier run: use --resume to go on with it (or to add seeds), "
-                "--overwrite to start again, or --runs for another folder"
-            )
-        build_missing(options, say)
-
-    if not world.is_first:
+    if not planned.world.is_first:
         say = _nothing
-    with folder.locked() if world.is_first else contextlib.nullcontext():
-        try:
-            world.agreed(prepare)
-            if planned.device.type == "cpu":
-                machine.keep_freed_memory()
-            made = _run(planned, options, Splits(options.dataset, dynamics_gen.open), say)
-            return made if world.is_first else None
-        except KeyboardInterrupt:
-            raise StoppedError("stopped: what was finished is kept; the same command with --resume goes on") from None
+    with stages.started(planned, options, say) as splits:
+        made = _run(planned, options, splits, say)
+    return made if planned.world.is_first else None
 
 
 def _nothing(line: str) -> None:
@@ -74,7 +47,7 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
     description, folder = planned.model.description, planned.folder
     opened: dict[str, ClipDataset] = {"train": splits.train(), "valid": splits.valid()}
     for name, split in opened.items():
-        _check_split(split, opened["train"], options, splits.folder / name)
+        stages.check_split(split, opened["train"], options, splits.folder / name)
     if planned.model.is_fitted:
         return _run_fitted(planned, options, splits, opened, say)
     if per_class := planned.training.train_per_class:
@@ -86,7 +59,11 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
         lambda: wished.with_sound_precision(shape, len(classes), len(opened["train"]), say).training
     )
     planned = dataclasses.replace(planned, training=training)
-    if options.resume and (finished := _finished(planned, options, opened)):
+    if options.resume and (
+        finished := stages.finished(
+            planned, options, functools.partial(planned.configuration, splits=opened), record.read
+        )
+    ):
         say(f"{folder.record} is finished: nothing to do")
         return finished
     network = planned.model.module.build(planned.config, shape, len(classes))
@@ -101,7 +78,7 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
     if not planned.world.is_first:
         return None
     test = splits.test([folder.choice(seed) for seed in states])
-    _check_split(test, opened["train"], options, splits.folder / "test")
+    stages.check_split(test, opened["train"], options, splits.folder / "test")
     clips["test"] = planned.clips(test, options.workers, say, by_all=False)
     seeds = tuple(_test(planned, seed, state, clips) for seed, state in states.items())
     return _write(
@@ -114,7 +91,11 @@ def _run_fitted(
 ) -> record.Record:
     """The same for a model that is fitted: candidates in place of epochs, the same order of train, choice and test."""
     description, folder = planned.model.description, planned.folder
-    if options.resume and (finished := _finished(planned, options, opened)):
+    if options.resume and (
+        finished := stages.finished(
+            planned, options, functools.partial(planned.configuration, splits=opened), record.read
+        )
+    ):
         say(f"{folder.record} is finished: nothing to do")
         return finished
     workers = options.workers or available_cores()
@@ -126,7 +107,7 @@ def _run_fitted(
     shown = {name: show(name, split) for name, split in opened.items()}
     chosen = {seed: fitting.choose(planned, seed, shown, opened, say) for seed in range(options.seeds)}
     test = splits.test([folder.choice(seed) for seed in chosen])
-    _check_split(test, opened["train"], options, splits.folder / "test")
+    stages.check_split(test, opened["train"], options, splits.folder / "test")
     clips = show("test", test)
     seeds = tuple(fitting.test(planned, seed, one, clips, test) for seed, one in chosen.items())
     fitted = chosen[0].fitted
@@ -153,8 +134,8 @@ def _write(
         task=description.task,
         input=description.input,
         source=description.source,
-        dataset=_dataset(options, splits),
-        config=record.Settings(model=_plain(dataclasses.asdict(planned.config)), training=_plain(planned.recipe)),
+        dataset=stages.dataset(options, splits),
+        config=stages.settings(planned),
         seeds=seeds,
         shifted=(),
         parameters=parameters,
@@ -176,31 +157,9 @@ def _train(
     say: Callable[[str], None],
 ) -> Checkpoint:
     """Trains a seed to the end and writes its choice."""
-    folder, recipe_ = planned.folder, planned.training
-    configuration = planned.configuration(seed, opened)
-    checkpoint = folder.checkpoint(seed)
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    world = planned.world
     learner = planned.learner(seed, clips["train"].shape, len(opened["train"].manifest.classes))
-    if world.is_first and not checkpoint.exists():
-        folder.write_configuration(seed, configuration)
-    with (
-        progress.shown(f"seed {seed}", recipe_, len(clips["train"])) if world.is_first else progress.hidden() as report
-    ):
-        state = fit(learner, clips["train"], clips["valid"], recipe_, seed, checkpoint, configuration, report, world)
-    if not world.is_first:
-        return state
-    content = evaluate.save_weights(state, folder.weights(seed))
-    choice = Choice(
-        seed=seed,
-        epoch=state.chosen_epoch,
-        metric=learner.metric,
-        value=state.chosen_value,
-        weights=folder.weights(seed).name,
-        weights_sha256=hashlib.sha256(content).hexdigest(),
-    )
-    write_choice(choice, folder.choice(seed))
-    say(f"seed {seed}: epoch {choice.epoch} chosen, {100 * choice.value:.1f} % wrong on valid")
+    state = stages.train_seed(planned, seed, learner, clips, planned.configuration(seed, opened))
+    say(f"seed {seed}: epoch {state.chosen_epoch} chosen, {100 * state.chosen_value:.1f} % wrong on valid")
     return state
 
 
@@ -231,55 +190,3 @@ def _test(planned: Plan, seed: int, state: Checkpoint, clips: Mapping[str, Clips
         training_clips_per_s=sum(row["train_clips"] for row in state.history) / trained_s,
         peak_memory_bytes=state.peak_memory,
     )
-
-
-def _finished(planned: Plan, options: Options, opened: Mapping[str, ClipDataset]) -> record.Record | None:
-    """The record that is there already, if it holds all that is asked for and nothing else was asked for."""
-    if not planned.folder.record.exists():
-        return None
-    there = record.read(planned.folder.record)
-    if len(there.seeds) < options.seeds:
-        return None
-    for seed in range(options.seeds):
-        path = planned.folder.configuration(seed)
-        now = _plain(planned.configuration(seed, opened))
-        if not path.exists() or first_difference(json.loads(path.read_text("utf-8")), now):
-            return None  # training says which field differs
-    return there
-
-
-def _check_split(split: ClipDataset, train: ClipDataset, options: Options, path: Path) -> None:
-    """Refuses a folder that holds another release than the one asked for, or clips unlike those of train."""
-    if options.on is not None:
-        here, there = ((one.manifest.release, one.manifest.classes, one.video_shape) for one in (split, train))
-        if here != there:
-            raise ConfigError(f"{path} holds {here[0]} of shape {here[2]}: expected {there[0]} of {there[2]}, as train")
-    elif split.manifest.release != options.release:
-        raise ConfigError(
-            f"{path} holds the release {split.manifest.release}, and {options.release} was asked for: "
-            "choose another --data folder, or --release"
-        )
-
-
-def _dataset(options: Options, splits: Mapping[str, ClipDataset]) -> record.Dataset:
-    manifest = splits["train"].manifest
-    return record.Dataset(
-        release=manifest.release,
-        size=options.size if options.on is None else "own",
-        seed=manifest.seed,
-        frames=manifest.content["frames"],
-        fps=manifest.content["fps"],
-        image_size=manifest.content["image_size"],
-        classes=manifest.classes,
-        splits=record.Splits(
-            **{
-                name: record.Split(clips=len(split), fingerprint=split.manifest.fingerprint)
-                for name, split in splits.items()
-            }
-        ),
-    )
-
-
-def _plain(configuration: Any) -> Any:
-    """As JSON gives it back: tuples are lists."""
-    return json.loads(json.dumps(configuration))

@@ -12,9 +12,10 @@ from dynamics_gen.console import Failure, sentence_of
 from dynamics_gen.errors import DynamicsError
 
 
-def described(models: Sequence[str]) -> list[spec.Description]:
-    """The models of these names and paths, `all` being every one of the package, each once."""
-    found = [one for name in models for one in (spec.list_models() if name == "all" else [spec.find(name)])]
+def described(models: Sequence[str], all_of: Sequence[str]) -> list[spec.Description]:
+    """The models of these names and paths, each once; `all` is every one of the package whose task is in `all_of`."""
+    everyone = [one for one in spec.list_models() if one.task in all_of]
+    found = [one for name in models for one in (everyone if name == "all" else [spec.find(name)])]
     return list({one.path.resolve(): one for one in found}.values())
 
 

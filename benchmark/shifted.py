@@ -142,7 +142,7 @@ def _plan(read: record.Record, folder: RunFolder, wishes: Wishes) -> Plan:
         raise ModelError(f"{folder.path} is a run of {read.model}: got the file of {description.name}")
     model = spec.load(dataclasses.replace(description, input=read.input))
     try:
-        config = model.module.Config(**{name: _as_config(value) for name, value in read.config.model.items()})
+        config = model.module.Config(**{name: as_config(value) for name, value in read.config.model.items()})
         training = Training(**read.config.training)
     except TypeError as error:
         raise ModelError(
@@ -200,6 +200,6 @@ def _score(
     )
 
 
-def _as_config(value: Any) -> Any:
+def as_config(value: Any) -> Any:
     """A value of a record as a `Config` has it: lists were tuples."""
-    return tuple(_as_config(item) for item in value) if isinstance(value, list) else value
+    return tuple(as_config(item) for item in value) if isinstance(value, list) else value

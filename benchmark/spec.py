@@ -2,7 +2,8 @@
 
 The file starts with a docstring (its first line is the summary) and states, as literals, `TASK`, `INPUT`, `SOURCE`
 and, if it likes, `TRAINING`: its own defaults of the training recipe by size, "*" for every size. It defines a frozen
-dataclass `Config` of hyper-parameters with defaults, and what its task asks for. A classifier defines one of
+dataclass `Config` of hyper-parameters with defaults, and what its task asks for. A classifier (`classification`)
+defines one of
 
 - `build(config, shape, classes)`, which returns a `torch.nn.Module` from clips [B, C, T, H, W] to logits [B, classes],
   where `shape` is the (T, C, H, W) of its input: a network, trained by the benchmark's loop. One that learns from more
@@ -10,6 +11,14 @@ dataclass `Config` of hyper-parameters with defaults, and what its task asks for
 - `fit(config, train, valid, seed)`, which learns in its own way from two `lessons.Lesson` and yields one or more
   `lessons.Fitted`: each is scored on valid, and the best is tested. Its `INPUT` is `rgb`, for frames as they are
   stored, or `trajectory`, for the object's true motion; it has no `TRAINING`.
+
+A generator (`generation`) defines `build(config, shape)`, which returns a network of `benchmark.generation.contract`.
+Its `INPUT` is `frames` or `clips`; its `Config` may have `image_size` and, for clips, `frames`, to which they are then
+shrunk. If it states `ATTRIBUTES`, names of `benchmark.generation.attributes`, it is conditional, and `build` is also
+given how many numbers a row of these has. If it states `LABELS`, the name of one of them, it learns to tell its values
+from few labels, of which `build` is given the number.
+
+A study (`study`) defines `study(config, seed, folder, device, say)`, an experiment of its own on data of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +39,7 @@ from benchmark.errors import ModelError
 from dynamics_gen.errors import DynamicsError, UnknownNameError
 
 PACKAGE = "baselines"
-GROUPS = ("classifiers", "generators")
+GROUPS = ("classifiers", "generators", "studies")
 """Folders of the package that hold models."""
 
 FRAME_INPUTS = ("rgb", "pixels", "centred", "difference")
@@ -41,12 +50,20 @@ INPUTS = (*FRAME_INPUTS, *FLOW_INPUTS, *(f"rgb+{flow}" for flow in FLOW_INPUTS))
 FITTED_INPUTS = ("rgb", "trajectory")
 """What a model that is fitted may ask for; `benchmark.lessons` shows it."""
 
+VIEWS = ("frames", "clips")
+"""What a generator may ask for: single frames, or whole clips; `benchmark.generation.views` shows it."""
+
+STUDY_INPUTS = ("points", "frames", "clips")
+"""What a study may say that it looks at."""
+
 OWN_FILE = "bench_model_"
 """How the module of a user's own file begins."""
 
+_LITERALS = ("TASK", "INPUT", "SOURCE", "TRAINING", "ATTRIBUTES", "LABELS")
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
-OFFERS = {"classification": ("build", "fit")}
+OFFERS = {"classification": ("build", "fit"), "generation": ("build",), "study": ("study",)}
 """What a model's file defines beside `Config`, one of these, by task."""
 
 
@@ -57,6 +74,8 @@ class Description:
     Attributes:
         module: dotted name for import; "" for a file outside the package.
         training: the model's own defaults of the recipe, by size.
+        attributes: what a conditional generator is told of a clip, by name.
+        labels: the attribute that a semi-supervised generator learns to tell; "" of others.
     """
 
     name: str
@@ -67,6 +86,8 @@ class Description:
     source: str
     summary: str
     training: dict[str, dict[str, Any]] = field(default_factory=dict)
+    attributes: tuple[str, ...] = ()
+    labels: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,7 +174,7 @@ def describe(path: Path, module: str = "") -> Description:
     if not summary:
         raise ModelError(f"{path} has no docstring: expected one whose first line says what the model is")
     stated = _literals(tree, path)
-    inputs = tuple(dict.fromkeys((*INPUTS, *FITTED_INPUTS)))
+    inputs = tuple(dict.fromkeys((*INPUTS, *FITTED_INPUTS, *VIEWS, *STUDY_INPUTS)))
     for constant, allowed in (
         ("TASK", tuple(OFFERS)),
         ("INPUT", inputs),
@@ -170,6 +191,14 @@ def describe(path: Path, module: str = "") -> Description:
             f"TRAINING in {path} is not a dictionary of dictionaries by size: expected, for example, "
             '{"*": {"learning_rate": 1e-3}, "mini": {"epochs": 12}}'
         )
+    attributes = stated.get("ATTRIBUTES", ())
+    if not isinstance(attributes, tuple) or not all(isinstance(name, str) for name in attributes):
+        raise ModelError(
+            f'ATTRIBUTES is {attributes!r} in {path}: expected a tuple of names, such as ("shape", "size")'
+        )
+    labels = stated.get("LABELS", "")
+    if not isinstance(labels, str) or (labels and attributes):
+        raise ModelError(f"LABELS is {labels!r} in {path}: expected the name of one attribute, and no ATTRIBUTES")
     if not stated["SOURCE"].isprintable():
         raise ModelError(f"SOURCE in {path} is {stated['SOURCE']!r}: expected one line of text")
     return Description(
@@ -181,6 +210,8 @@ def describe(path: Path, module: str = "") -> Description:
         source=stated["SOURCE"],
         summary=summary,
         training=training,
+        attributes=attributes,
+        labels=labels,
     )
 
 
@@ -210,7 +241,9 @@ def load(description: Description) -> Model:
         if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING:
             raise ModelError(f"{one.name} in the Config of {description.path} has no default: expected one for each")
     model = Model(description=description, module=module)
-    allowed = FITTED_INPUTS if model.is_fitted else INPUTS
+    allowed = {"build": INPUTS, "fit": FITTED_INPUTS, "study": STUDY_INPUTS}[offered[0]]
+    if description.task == "generation":
+        allowed = VIEWS
     if description.input not in allowed:
         raise ModelError(
             f"INPUT is {description.input!r} in {description.path}, which defines {offered[0]}: "
@@ -253,7 +286,7 @@ def _literals(tree: ast.Module, path: Path) -> dict[str, Any]:
             target, value = node.target, node.value
         else:
             continue
-        if isinstance(target, ast.Name) and target.id in ("TASK", "INPUT", "SOURCE", "TRAINING"):
+        if isinstance(target, ast.Name) and target.id in _LITERALS:
             try:
                 found[target.id] = ast.literal_eval(value)
             except ValueError:

@@ -35,6 +35,8 @@ class Learner(ABC):
     metric: ClassVar[str]
     """Name of the metric of `validate` that chooses the epoch."""
     lower_is_better: ClassVar[bool] = True
+    decays: ClassVar[bool] = True
+    """Whether the learning rate falls to zero, by half a cosine; after the warm-up, in either case."""
 
     @abstractmethod
     def modules(self) -> Mapping[str, nn.Module]:
@@ -55,6 +57,11 @@ class Learner(ABC):
     @abstractmethod
     def validate(self, batches: Iterator[Batch]) -> Mapping[str, float]:
         """Metrics on held-out batches, of all processes, `metric` among them; changes nothing and draws nothing."""
+
+    @staticmethod
+    @abstractmethod
+    def said(row: Mapping[str, float]) -> str:
+        """What an epoch's row says of train and valid, in words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,7 +194,10 @@ def _train_epoch(
     pending = checked = 0
     shares = [world.share(rows) for rows in order]
     for step, batch in enumerate(train.batches(shares, turns and [world.share(codes) for codes in turns])):
-        factor = warmup_cosine(first + step, steps, recipe.warmup * len(order))
+        warmup = recipe.warmup * len(order)
+        factor = warmup_cosine(first + step, steps, warmup)
+        if not learner.decays and first + step >= warmup:
+            factor = 1.0
         for group in rates:
             group["lr"] = group["initial_lr"] * factor
         losses.append(learner.training_step(batch, (first + step) / steps))

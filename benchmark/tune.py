@@ -112,6 +112,8 @@ def _tried(
     table: Path,
     say: Callable[[str], None],
 ) -> list[Trial]:
+    if description.task != "classification":
+        raise ConfigError(f"{description.name} is a model of {description.task}: expected one of classification")
     if load(description).is_fitted:
         raise ConfigError(f"{description.name} is fitted, not trained step by step: it has no recipe to tune")
     splits = Splits(options.dataset, dynamics_gen.open)
@@ -173,7 +175,7 @@ def _run_trial(
     configuration = planned.configuration(trial.seed, opened)
     done: dict[str, Any] = {"device": machine.device_name(planned.device), "commit": machine.commit()}
     try:
-        with shown(f"{trial.model} trial {trial.trial + 1}", planned.training, len(train)) as report:
+        with shown(f"{trial.model} trial {trial.trial + 1}", planned.training, len(train), learner) as report:
             state = fit(
                 learner,
                 train,

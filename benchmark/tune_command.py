@@ -36,7 +36,7 @@ def tune(models: tuple[str, ...], trials: int, epochs: int | None, seed: int, ta
         bench tune all --size mini --trials 8 --epochs 12
         bench tune path/to/my_model.py --size tiny --epochs 3 --table my-trials.csv
     """
-    unique = described(models)
+    unique = described(models, ("classification",))
 
     from benchmark import trials as trials_table
     from benchmark.plan import Options, make_plan

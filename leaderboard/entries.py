@@ -148,7 +148,7 @@ def read_entries(root: Path, kind: str = "entries") -> list[Entry]:
 
 
 def read_runs(runs: Path) -> list[Entry]:
-    """Reads every finished run `<runs>/<model>/<release>-<size>/` as a local entry.
+    """Reads every finished run of a classifier, `<runs>/<model>/<release>-<size>/`, as a local entry.
 
     Raises:
         BoardError: there is no such folder.
@@ -156,7 +156,8 @@ def read_runs(runs: Path) -> list[Entry]:
     """
     if not runs.is_dir():
         raise BoardError(f"{runs}: no such folder: expected the runs of `bench run`")
-    folders = sorted(path.parent for path in runs.glob(f"*/*/{RECORD_FILE}"))
+    found = [path for path in runs.glob(f"*/*/{RECORD_FILE}") if record.task_of(path) == "classification"]
+    folders = sorted(path.parent for path in found)
     return [read_entry(folder, "", f"{folder.parent.name}/{folder.name}") for folder in folders]
 
 

@@ -127,7 +127,7 @@ def test_flow_of_test_is_made_after_every_choice(model: Path, tmp_path: Path, mo
         seen.append(made())
         real(*details)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("benchmark.run.write_choice", noted)
+    monkeypatch.setattr("benchmark.stages.write_choice", noted)
     result = run(model, data, tmp_path / "runs", input="flow_farneback", seeds=2, training={"epochs": 1})
     assert seen == [["train", "valid"]] * 2
     assert made() == ["test", "train", "valid"]

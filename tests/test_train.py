@@ -47,6 +47,11 @@ class Scripted(Learner):
         """One each."""
         return {"adam": self.adam, "sgd": self.sgd}
 
+    @staticmethod
+    def said(row: Mapping[str, float]) -> str:
+        """Nothing."""
+        return ""
+
     def training_step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """Counts, and marks the weights with the step."""
         self.steps += 1

@@ -1,0 +1,1 @@
+"""Generators: what one must offer, what it sees, how it is trained, scored and asked for pictures."""

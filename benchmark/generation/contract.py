@@ -1,0 +1,140 @@
+"""What a generator's network offers the benchmark: its players, their losses, samples; and, if it can, inference.
+
+Clips are [B, C, T, H, W] in [-1, 1], also single frames, whose T is 1. Latents are flat, [B, Z]. What is drawn comes
+from torch's global generator, so that the seed and the checkpoint determine it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from benchmark.data import Batch
+
+Clips: TypeAlias = Float[Tensor, "batch channels time height width"]
+Latents: TypeAlias = Float[Tensor, "batch latent"]
+Attributes: TypeAlias = Float[Tensor, "batch attribute"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Player:
+    """One side of a game: the weights it moves, and its Adam. A model without a game has one player.
+
+    Attributes:
+        parameters: its own; no two players share any.
+        rate: times the recipe's learning rate (Heusel et al. 2017, arXiv 1706.08500: two time scales).
+        beta1: decay of the gradient's mean.
+        beta2: decay of its square's mean.
+    """
+
+    parameters: Sequence[nn.Parameter]
+    rate: float = 1.0
+    beta1: float = 0.9
+    beta2: float = 0.999
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """The least that a network must offer.
+
+    It may also have an attribute `averaging`, a decay in (0, 1): then samples come from the moving average of its
+    weights, which is kept beside them.
+    """
+
+    def players(self) -> Mapping[str, Player]:
+        """Who plays, by name."""
+        ...
+
+    def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
+        """Scalars of a batch: for each player who moves now, under its name, what it descends; any others are noted.
+
+        All players move at once, from this one forward pass: each follows the gradient with respect to its own weights.
+        A player whose name is missing stays as it is, bit for bit.
+
+        Args:
+            batch: clips, and attributes where the model is conditional.
+            progress: the share of the run's steps that lie behind, in [0, 1); phases depend on nothing else.
+        """
+        ...
+
+    def sample(self, count: int, attributes: Attributes | None = None) -> Clips:
+        """New clips; each with its row of `attributes` where the model is conditional."""
+        ...
+
+
+@runtime_checkable
+class Infers(Protocol):
+    """A network with an encoder and a decoder."""
+
+    def encode(self, clips: Clips, attributes: Attributes | None = None) -> Latents:
+        """What the encoder holds likeliest, or draws where it has no such thing."""
+        ...
+
+    def decode(self, latents: Latents, attributes: Attributes | None = None) -> Clips:
+        """What the latents stand for."""
+        ...
+
+
+@runtime_checkable
+class Represents(Protocol):
+    """A network whose layers can serve another purpose."""
+
+    def represent(self, clips: Clips) -> Float[Tensor, "batch feature"]:
+        """What its layers make of each clip, concatenated."""
+        ...
+
+
+@runtime_checkable
+class Judges(Protocol):
+    """A network with a discriminator."""
+
+    def judge(self, clips: Clips, attributes: Attributes | None = None) -> Float[Tensor, " batch"]:
+        """Logits, positive where a clip is held to be real."""
+        ...
+
+
+@runtime_checkable
+class Likelihood(Protocol):
+    """A network with a likelihood, or a bound of it."""
+
+    def nats(self, batch: Batch) -> Float[Tensor, " batch"]:
+        """At least the negative logarithm of each clip's likelihood, in nats."""
+        ...
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """A network that learns the values of one attribute from few labels; its file states which, as `LABELS`.
+
+    Every batch that it learns from has another in `labelled`, drawn from the clips whose labels it is given, with the
+    one-hot value as attributes.
+
+    Attributes:
+        labels: how many clips these are.
+    """
+
+    labels: int
+
+    def classify(self, clips: Clips) -> Float[Tensor, "batch value"]:
+        """Logits of the attribute's values."""
+        ...
+
+
+class Features(Protocol):
+    """A frozen network in whose features samples are compared with held-out clips; see `benchmark.generation.frozen`.
+
+    Attributes:
+        name: which.
+        sha256: of the file of its weights.
+    """
+
+    name: str
+    sha256: str
+
+    def __call__(self, clips: Clips) -> Float[Tensor, "batch feature"]:
+        """One row for each clip."""
+        ...

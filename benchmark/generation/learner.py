@@ -1,0 +1,242 @@
+"""Learning to generate: every player follows its own loss, all at once, and held-out clips choose the epoch."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from benchmark.data import Batch
+from benchmark.errors import CollapseError, ModelError
+from benchmark.generation import metrics
+from benchmark.generation.contract import Attributes, Classifies, Clips, Features, Generator, Judges, Likelihood
+from benchmark.recipe import Training
+from benchmark.train import Learner
+
+SAMPLE_SEED = 20_170_401
+"""Of the samples that are scored and shown while a model learns: the same draws at every epoch."""
+
+SAMPLES_A_BATCH = 100
+
+COLLAPSED_SPREAD = 0.1
+COLLAPSED_EPOCHS, UNBORN_EPOCHS = 3, 10
+"""A run stops when its samples lie, on average, less than this share of the data's mean distance apart: in so many
+epochs in a row, the second number if they never lay further apart since the start."""
+
+_JUDGED = {"train_judged_real": "train", "valid_judged_real": "valid", "valid_samples_judged_real": "samples"}
+
+
+class Batches(Protocol):
+    """Where batches are drawn from at random."""
+
+    def draw(self, size: int) -> Batch:
+        """Some clips, from torch's global generator."""
+        ...
+
+
+class Generation(Learner):
+    """A network with one Adam for each player, and perhaps the moving average of its weights.
+
+    Args:
+        network: see `contract`.
+        recipe: learning rate, decay, clipping of the gradient of each player.
+        fabric: puts the network on its device, in its precision.
+        features: in which samples are compared with held-out clips.
+        conditional: whether samples are told attributes.
+        labelled: the clips whose labels a network that `Classifies` is given.
+
+    Raises:
+        ModelError: the network does not keep the contract.
+    """
+
+    decays: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        network: nn.Module,
+        recipe: Training,
+        fabric: Fabric,
+        features: Features,
+        conditional: bool = False,
+        labelled: Batches | None = None,
+    ) -> None:
+        if not isinstance(network, Generator):
+            raise ModelError(f"{type(network).__name__} is no generator: expected players, losses and sample")
+        self.network, self.recipe, self.fabric, self.features = network, recipe, fabric, features
+        self._conditional, self._labelled = conditional, labelled
+        self.metric = (  # type: ignore[misc]
+            "error" if isinstance(network, Classifies) else "nats" if isinstance(network, Likelihood) else "frechet"
+        )
+        self._decay = float(getattr(network, "averaging", 0.0))
+        fabric.setup_module(network)
+        players = network.players()
+        self._players = {name: list(player.parameters) for name, player in players.items()}
+        _check_players(self._players)
+        self._optimisers = {
+            name: AdamW(
+                self._players[name],
+                lr=recipe.learning_rate * player.rate,
+                betas=(player.beta1, player.beta2),
+                weight_decay=recipe.weight_decay,
+            )
+            for name, player in players.items()
+        }
+        self.averaged = copy.deepcopy(network).requires_grad_(False) if self._decay else None
+        self._collapsed, self._patience = 0, UNBORN_EPOCHS
+
+    @property
+    def sampler(self) -> Any:
+        """The network that samples: the average where there is one; in evaluation mode."""
+        return (self.network if self.averaged is None else self.averaged).eval()
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        """The network, and the average of its weights."""
+        return {"network": self.network} | ({} if self.averaged is None else {"averaged": self.averaged})
+
+    def optimisers(self) -> Mapping[str, Optimizer]:
+        """One for each player."""
+        return self._optimisers
+
+    def training_step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
+        """One step of every player who has a loss; returns these, whatever else was noted, and their sum as `loss`."""
+        if self._labelled is not None:
+            batch = dataclasses.replace(batch, labelled=self._labelled.draw(len(batch)))
+        with self.fabric.autocast():
+            found = dict(self.network.losses(batch, progress))
+        moving = [name for name in self._players if name in found]
+        gradients = {
+            name: torch.autograd.grad(
+                found[name], self._players[name], retain_graph=name != moving[-1], allow_unused=True
+            )
+            for name in moving
+        }
+        for name, gradient in gradients.items():
+            for weight, value in zip(self._players[name], gradient, strict=True):
+                weight.grad = value
+            if self.recipe.gradient_clip:
+                nn.utils.clip_grad_norm_(self._players[name], self.recipe.gradient_clip)
+            self._optimisers[name].step()
+            self._optimisers[name].zero_grad(set_to_none=True)
+        self._average()
+        noted = {name: value.detach().float() for name, value in found.items()}
+        return {"loss": torch.stack([noted[name] for name in moving]).sum(), **noted}
+
+    @torch.no_grad()
+    def validate(self, batches: Iterator[Batch]) -> Mapping[str, float]:
+        """Fréchet distance, spread, what the discriminator holds of held-out clips and samples, and nats.
+
+        As many samples as there are held-out clips, with the attributes of these; the same draws every time.
+
+        Raises:
+            CollapseError: the samples have been all but one for too long.
+        """
+        network = self.sampler
+        real, given, judged, nats, wrong = [], [], [], [], []
+        with torch.random.fork_rng():
+            torch.manual_seed(SAMPLE_SEED)
+            for batch in batches:
+                real.append(self.features(batch.clips))
+                told = batch.attributes if self._conditional else None
+                given.append(told)
+                if isinstance(network, Judges):
+                    judged.append(network.judge(batch.clips, told) > 0)
+                if isinstance(network, Classifies):
+                    wrong.append(missed(network, batch))
+                if isinstance(network, Likelihood):
+                    nats.append(network.nats(batch))
+            made, fooled = [], []
+            for clips, told in self.samples(sum(map(len, real)), None if given[0] is None else torch.cat(given)):
+                made.append(self.features(clips))
+                if isinstance(network, Judges):
+                    fooled.append(network.judge(clips, told) > 0)
+        true, false = (np.concatenate([part.double().cpu().numpy() for part in parts]) for parts in (real, made))
+        spread = metrics.spread(false) / metrics.spread(true)
+        found = {"frechet": metrics.frechet_distance(true, false), "spread": spread}
+        if judged:
+            found |= {"judged_real": _share(judged), "samples_judged_real": _share(fooled)}
+        if nats:
+            found["nats"] = torch.cat(nats).double().mean().item()
+        if wrong:
+            found["error"] = _share(wrong)
+        self._watch(spread)
+        return found
+
+    @staticmethod
+    def said(row: Mapping[str, float]) -> str:
+        """The distance, or the nats, and what the discriminator holds of train, valid and samples."""
+        words = []
+        if "valid_error" in row:
+            words.append(f"error {100 * row['valid_error']:.1f} % on valid")
+        if "valid_nats" in row:
+            words.append(f"{row['valid_nats']:,.1f} nats on valid")
+        words.append(f"Fréchet distance {row['valid_frechet']:.3g}, spread {row['valid_spread']:.2f} on valid")
+        if "valid_judged_real" in row:
+            shares = [f"{100 * row[name]:.0f} % of {of}" for name, of in _JUDGED.items() if name in row]
+            words.append(f"held to be real: {', '.join(shares)}")
+        return ", ".join(words)
+
+    @torch.no_grad()
+    def samples(
+        self, count: int, attributes: Attributes | None = None, seed: int = SAMPLE_SEED
+    ) -> list[tuple[Clips, Attributes | None]]:
+        """New clips in [-1, 1] by batches, with their attributes; torch's generators are left as they were."""
+        made = []
+        with torch.random.fork_rng(), self.fabric.autocast():
+            torch.manual_seed(seed)
+            for start in range(0, count, SAMPLES_A_BATCH):
+                size = min(SAMPLES_A_BATCH, count - start)
+                told = None if attributes is None else attributes[start : start + size]
+                made.append((self.sampler.sample(size, told).float().clamp(-1, 1), told))
+        return made
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Moves the averaged weights; buffers, such as running statistics, are copied."""
+        if self.averaged is None:
+            return
+        mean, new = self.averaged, self.network
+        for old, weight in zip(mean.parameters(), new.parameters(), strict=True):
+            old.lerp_(weight, 1 - self._decay)
+        for old, buffer in zip(mean.buffers(), new.buffers(), strict=True):
+            old.copy_(buffer)
+
+    def _watch(self, spread: float) -> None:
+        if spread >= COLLAPSED_SPREAD:
+            self._collapsed, self._patience = 0, COLLAPSED_EPOCHS
+            return
+        self._collapsed += 1
+        if self._collapsed >= self._patience:
+            raise CollapseError(
+                f"the samples have collapsed: for {self._collapsed} epochs they lie {100 * spread:.1f} % as far apart "
+                "as held-out clips; the last checkpoint is kept. Try another seed, a lower --learning-rate, or the "
+                "model's settings against it"
+            )
+
+
+def missed(network: Classifies, batch: Batch) -> Bool[Tensor, " batch"]:
+    """Whether the likeliest value of its attribute is another than the true one, of each clip."""
+    assert batch.attributes is not None
+    return network.classify(batch.clips).argmax(1) != batch.attributes.argmax(1)
+
+
+def _share(judged: list[Bool[Tensor, " batch"]]) -> float:
+    return torch.cat(judged).double().mean().item()
+
+
+def _check_players(players: Mapping[str, list[nn.Parameter]]) -> None:
+    owned = [id(weight) for weights in players.values() for weight in weights]
+    if not players or not all(players.values()) or len(set(owned)) < len(owned):
+        raise ModelError(
+            f"the players {', '.join(players) or '(none)'} have {len(owned)} weights, {len(set(owned))} of them "
+            "different: expected one player or more, each with weights of its own"
+        )
+    if "loss" in players:
+        raise ModelError('a player is called "loss": expected another name')

@@ -1,0 +1,142 @@
+"""A trained generator against held-out clips: how near its samples are, how well it reconstructs, if it listens."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.data import Clips, sequential
+from benchmark.generation import metrics
+from benchmark.generation.contract import Classifies, Infers, Likelihood
+from benchmark.generation.failures import LEAST_FRAMES, Criterion
+from benchmark.generation.frozen import agreement
+from benchmark.generation.learner import SAMPLE_SEED, SAMPLES_A_BATCH, Generation, missed
+from benchmark.generation.record import Reconstruction, Scores
+
+SCORED = 10_000
+"""Held-out clips that samples are compared with, evenly spread over the split; and as many samples."""
+
+TEST_SEED = SAMPLE_SEED + 1
+"""Of the samples that are scored: other draws than those that chose the epoch."""
+
+
+def score(learner: Generation, test: Clips, train: Clips, names: tuple[str, ...]) -> tuple[Scores, float]:
+    """Scores a generator; returns also how many samples it makes in a second.
+
+    Args:
+        learner: with the chosen weights.
+        test: held-out clips.
+        train: clips of the split it learnt from, for the distance that two sets of true clips have.
+        names: attributes that it is told.
+    """
+    count = min(SCORED, len(test), len(train))
+    real, told = _taken(test, count)
+    told = told if names else None
+    start = time.monotonic()
+    samples = torch.cat([clips for clips, _ in learner.samples(count, told, TEST_SEED)])
+    samples_per_s = count / (time.monotonic() - start)
+    learnt = _taken(train, count)[0]
+    true, made, seen = (_features(learner, clips) for clips in (real, samples, learnt))
+    manifold, neighbourhoods = metrics.precision_recall(true, made), metrics.density_coverage(true, made)
+    found = Scores(
+        samples=count,
+        frechet=metrics.frechet_distance(true, made),
+        frechet_of_train=metrics.frechet_distance(true, seen),
+        precision=manifold.precision,
+        recall=manifold.recall,
+        density=neighbourhoods.density,
+        coverage=neighbourhoods.coverage,
+        spread=metrics.spread(made) / metrics.spread(true),
+        reconstruction=_reconstruction(learner, real, told, true) if isinstance(learner.sampler, Infers) else None,
+        nats=_nats(learner, test, count) if isinstance(learner.sampler, Likelihood) else None,
+        error=_error(learner, test, count) if isinstance(learner.sampler, Classifies) else None,
+        **_failures(learnt, real, samples),
+        agreement={} if told is None else dict(agreement(samples, told, names)),
+        agreement_of_data={} if told is None else dict(agreement(real, told, names)),
+    )
+    return found, samples_per_s
+
+
+@torch.no_grad()
+def flops_per_sample(network: nn.Module, attributes: int) -> int:
+    """Floating-point operations of one sample: two for each multiply-add; torch's generators are left as they were.
+
+    Args:
+        network: a generator; its mode is restored.
+        attributes: how many numbers it is told; 0 if none.
+    """
+    training = network.training
+    device = next(network.parameters()).device
+    told = torch.zeros(1, attributes, device=device) if attributes else None
+    with FlopCounterMode(display=False) as counter, torch.random.fork_rng():
+        network.eval().sample(1, told)  # type: ignore[operator]
+    network.train(training)
+    return counter.get_total_flops()
+
+
+def _taken(clips: Clips, count: int) -> tuple[Tensor, Tensor | None]:
+    """`count` clips, evenly spread over a split, and their attributes."""
+    places = np.linspace(0, len(clips) - 1, count).round().astype(int)
+    batches = list(clips.batches([places[rows] for rows in sequential(count, SAMPLES_A_BATCH)]))
+    told = None if clips.attributes is None else torch.cat([b.attributes for b in batches if b.attributes is not None])
+    return torch.cat([batch.clips for batch in batches]), told
+
+
+def _features(learner: Generation, clips: Tensor) -> np.ndarray:
+    """float64 [clips, features]."""
+    return np.concatenate([learner.features(part).double().cpu().numpy() for part in clips.split(SAMPLES_A_BATCH)])
+
+
+@torch.no_grad()
+def _reconstruction(learner: Generation, real: Tensor, told: Tensor | None, features: np.ndarray) -> Reconstruction:
+    network = learner.sampler
+    parts = real.split(SAMPLES_A_BATCH)
+    listened = [None] * len(parts) if told is None else told.split(SAMPLES_A_BATCH)
+    with learner.fabric.autocast():
+        again = torch.cat(
+            [network.decode(network.encode(part, row), row).float() for part, row in zip(parts, listened, strict=True)]
+        ).clamp(-1, 1)
+    errors = ((again - real) / 2).square().flatten(1).mean(1).double()
+    apart = np.linalg.norm(_features(learner, again) - features, axis=1).mean()
+    return Reconstruction(
+        mean_squared_error=errors.mean().item(),
+        psnr=(-10 * errors.clamp_min(1e-10).log10()).mean().item(),
+        feature_distance=float(apart / metrics.spread(features)),
+    )
+
+
+def _failures(learnt: Tensor, real: Tensor, samples: Tensor) -> dict[str, Any]:
+    """Which share of samples, and of held-out clips, fails where limits come from clips of train; nothing of frames."""
+    if learnt.shape[2] < LEAST_FRAMES:
+        return {"failed": None, "failed_by_cause": {}, "failed_of_data": None}
+    criterion = Criterion.of(learnt.numpy(force=True))
+    made, true = (criterion.failures(clips.numpy(force=True)) for clips in (samples, real))
+    causes = {cause: count / len(samples) for cause, count in made.counts.items()}
+    return {
+        "failed": float(made.failed.mean()),
+        "failed_by_cause": causes,
+        "failed_of_data": float(true.failed.mean()),
+    }
+
+
+@torch.no_grad()
+def _error(learner: Generation, test: Clips, count: int) -> float:
+    places = np.linspace(0, len(test) - 1, count).round().astype(int)
+    batches = test.batches([places[rows] for rows in sequential(count, SAMPLES_A_BATCH)])
+    return torch.cat([missed(learner.sampler, batch) for batch in batches]).double().mean().item()
+
+
+@torch.no_grad()
+def _nats(learner: Generation, test: Clips, count: int) -> float:
+    places = np.linspace(0, len(test) - 1, count).round().astype(int)
+    found = []
+    with torch.random.fork_rng():
+        torch.manual_seed(TEST_SEED)
+        for batch in test.batches([places[rows] for rows in sequential(count, SAMPLES_A_BATCH)]):
+            found.append(learner.sampler.nats(batch))
+    return torch.cat(found).double().mean().item()

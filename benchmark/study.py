@@ -1,0 +1,72 @@
+"""A `bench run` of a study: an experiment of its own on data of its own, its findings written as one JSON file."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmark import machine, stages
+from benchmark.checkpoint import first_difference
+from benchmark.errors import TrainingError
+from benchmark.plan import Options, Plan
+from dynamics_gen.files import write_whole
+
+
+def run_study(planned: Plan, options: Options, say: Callable[[str], None]) -> dict[str, Any]:
+    """Runs a study for every seed, each in `seed-N` of the run's folder, where it keeps what it needs to go on.
+
+    Args:
+        planned: the study and its settings.
+        options: what the user asked for.
+        say: told, a line at a time, what happens.
+
+    Returns:
+        what `study.json` holds: settings, findings by seed, environment.
+
+    Raises:
+        DynamicsError: whatever a user can cause; see the text.
+        OSError: a folder is missing, unwritable or full.
+    """
+    folder, description = planned.folder, planned.model.description
+    with stages.started(planned, options, say):
+        settings = stages.plain(planned.settings)
+        there = _there(planned, settings, options.seeds)
+        if there is not None:
+            say(f"{folder.study} is finished: nothing to do")
+            return there
+        found = []
+        for seed in range(options.seeds):
+            start = time.monotonic()
+            working = folder.path / f"seed-{seed}"
+            working.mkdir(exist_ok=True)
+            findings = planned.model.module.study(planned.config, seed, working, planned.device, say)
+            found.append({"seed": seed, "findings": findings, "seconds": round(time.monotonic() - start, 1)})
+        made = {
+            "study": description.name,
+            "source": description.source,
+            "config": settings,
+            "seeds": found,
+            "environment": dataclasses.asdict(machine.environment(planned.hardware, planned.training.precision)),
+        }
+        write_whole(folder.study, (json.dumps(made, indent=1, allow_nan=False) + "\n").encode())
+        return made
+
+
+def _there(planned: Plan, settings: dict[str, Any], seeds: int) -> dict[str, Any] | None:
+    """The finished study, if it is of these settings and has as many seeds."""
+    with contextlib.suppress(FileNotFoundError):
+        there = json.loads(planned.folder.study.read_text("utf-8"))
+        difference = first_difference(there["config"], settings)
+        if difference is not None:
+            name, before, now = difference
+            raise TrainingError(
+                f"{planned.folder.study} is of {name} = {before}, and now {name} is {now}: "
+                "start again with --overwrite, or keep both with another --runs folder"
+            )
+        if len(there["seeds"]) >= seeds:
+            return there
+    return None
