@@ -1,0 +1,229 @@
+"""Few labels: what a linear machine makes of features that were learnt without any, beside those of pixels.
+
+Source: Dumoulin et al. 2017, arXiv 1606.00704, section 4.3 (Mastropietro 2017, tables 4.1 and 4.2): an L2-SVM on the
+concatenated features of ALI's encoder, with 1,000 to 8,000 labels, 100 random choices of these; against features of a
+GAN's discriminator (Radford et al. 2016, arXiv 1511.06434, section 5.1), of a VAE's encoder, and pixels.
+Deviations: the data are ours; all features are brought to their principal components, found without labels, so that
+every machine has as many inputs; the penalty is chosen on valid, once for each kind and number of labels. The target
+`shape` is asked of single frames; `path` and `speed`, which no frame shows, of clips, through the features of some of
+their frames in order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch.nn.functional import avg_pool2d
+
+import dynamics_gen
+from benchmark.checkpoint import refuse_change
+from benchmark.data import Clips, sequential
+from benchmark.errors import ModelError
+from benchmark.generation.contract import Represents
+from benchmark.generation.saved import open_run
+from benchmark.generation.views import View
+from dynamics_gen.config import SPLITS, directory_name
+from dynamics_gen.errors import ConfigError
+from dynamics_gen.files import write_whole
+
+TASK = "study"
+INPUT = "frames"
+SOURCE = "Dumoulin et al. 2017, arXiv 1606.00704, section 4.3; Mastropietro 2017, tables 4.1 and 4.2"
+
+PIXELS = "pixels"
+COSTS = (0.001, 0.01, 0.1, 1.0)
+FRAMES_A_BATCH = 250
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """Numbers of the study.
+
+    `runs` and `data` are folders; features come from the finished runs `models` of the release `standard` there, seed
+    by seed. `draws` random choices are made of each number of `labels`. `components` are kept of a frame's features,
+    `clip_components` of each of the `moments` frames that stand for a clip.
+    """
+
+    runs: str = "runs"
+    data: str = "data"
+    size: str = "mini"
+    models: tuple[str, ...] = ("ali", "gan", "vae")
+    labels: tuple[int, ...] = (1_000, 2_000, 4_000, 8_000)
+    draws: int = 100
+    components: int = 256
+    clip_components: int = 32
+    moments: int = 8
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be measured."""
+        for name in ("draws", "components", "clip_components", "moments"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"got {name} {getattr(self, name)}, expected 1 or more")
+        if not self.labels or min(self.labels) < 1:
+            raise ConfigError(f"got labels {self.labels}, expected one or more numbers above 0")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Table:
+    """Features and targets of a split."""
+
+    features: Float32[np.ndarray, "rows components"]
+    targets: Int64[np.ndarray, " rows"]
+
+
+def study(config: Config, seed: int, folder: Path, device: torch.device, say: Callable[[str], None]) -> dict[str, Any]:
+    """Runs the study with the runs' training of that seed; finished rows are kept in `folder`, and not made again.
+
+    Args:
+        config: its numbers.
+        seed: of the trainings, and of the random choices.
+        folder: gets `rows.json`.
+        device: where features are computed.
+        say: told, a line a row, what was found.
+
+    Returns:
+        `rows`: for each target, kind of features and number of labels, the errors on test of all draws, the chosen
+        penalty, and how many inputs a machine had.
+
+    Raises:
+        DynamicsError: a run or the data are missing, or a network has no features to show.
+        OSError: a file cannot be read or written.
+    """
+    path, settings = folder / "rows.json", {**_settings(config), "seed": seed}
+    rows: list[dict[str, Any]] = []
+    if path.exists():
+        kept = json.loads(path.read_text("utf-8"))
+        refuse_change(folder, kept["settings"], settings)
+        rows = kept["rows"]
+    done = {(row["target"], row["features"], row["labels"]) for row in rows}
+    for kind in (PIXELS, *config.models):
+        wanted = [(target, kind, labels) for target in ("shape", "path", "speed") for labels in config.labels]
+        if done.issuperset(wanted):
+            continue
+        for target, tables in _tables(config, kind, seed, device):
+            for labels in config.labels:
+                if (target, kind, labels) in done or labels > len(tables["train"].targets):
+                    continue
+                row = {"target": target, "features": kind, "labels": labels, **measure(tables, labels, config, seed)}
+                rows.append(row)
+                content = {"settings": settings, "rows": rows}
+                write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
+                mean, deviation = 100 * np.mean(row["errors"]), 100 * np.std(row["errors"], ddof=len(row["errors"]) > 1)
+                say(f"{target}, {kind}, {labels:,} labels: {mean:.1f} ± {deviation:.1f} % wrong on test")
+    return {"rows": rows}
+
+
+def measure(tables: Mapping[str, Table], labels: int, config: Config, seed: int) -> dict[str, Any]:
+    """Errors on test of machines that learnt from random choices of rows of train.
+
+    The penalty is that with the fewest errors on valid, for the first choice. A choice is the same for every kind of
+    features.
+    """
+    train, rng = tables["train"], np.random.default_rng([seed, labels])
+    chosen = [rng.permutation(len(train.targets))[:labels] for _ in range(config.draws)]
+    errors_on_valid = [_error(train, chosen[0], cost, tables["valid"]) for cost in COSTS]
+    cost = COSTS[int(np.argmin(errors_on_valid))]
+    errors = [_error(train, rows, cost, tables["test"]) for rows in chosen]
+    return {"cost": cost, "inputs": train.features.shape[1], "errors": errors}
+
+
+def _error(train: Table, rows: np.ndarray, cost: float, other: Table) -> float:
+    from sklearn.svm import LinearSVC
+
+    machine = LinearSVC(C=cost, random_state=0).fit(train.features[rows], train.targets[rows])
+    return 1 - float(machine.score(other.features, other.targets))
+
+
+def _tables(config: Config, kind: str, seed: int, device: torch.device) -> Iterator[tuple[str, dict[str, Table]]]:
+    """For each target, the three splits."""
+    represent, image_size = _representation(config, kind, seed, device)
+    folder = Path(config.data) / directory_name("standard", config.size)
+    splits = {name: dynamics_gen.open(folder / name) for name in SPLITS}
+    from dynamics_gen.shapes import FAMILIES
+
+    frames, clips = {}, {}
+    for name, split in splits.items():
+        whole = View(split, "clips", config.moments, image_size)
+        found = _features(Clips(whole, device, "pixels"), represent)  # [clips, moments, features]
+        frames[name], clips[name] = found[:, :: max(config.moments // 4, 1)], found
+    frame_basis = _Components(frames["train"].reshape(-1, frames["train"].shape[2]), config.components)
+    clip_basis = _Components(frames["train"].reshape(-1, frames["train"].shape[2]), config.clip_components)
+    names = np.array(list(FAMILIES))
+    yield (
+        "shape",
+        {
+            name: Table(
+                features=frame_basis(frames[name].reshape(-1, frames[name].shape[2])),
+                targets=np.repeat(
+                    (split.column("parameters/shape").astype(str)[:, None] == names).argmax(1), frames[name].shape[1]
+                ),
+            )
+            for name, split in splits.items()
+        },
+    )
+    for target in ("path", "speed"):
+        yield (
+            target,
+            {
+                name: Table(
+                    features=clip_basis(clips[name].reshape(-1, clips[name].shape[2])).reshape(len(clips[name]), -1),
+                    targets=split.column(target),
+                )
+                for name, split in splits.items()
+            },
+        )
+
+
+class _Components:
+    """Principal components of rows, each brought to deviation 1 on average over all of them."""
+
+    def __init__(self, rows: np.ndarray, count: int) -> None:
+        from sklearn.decomposition import PCA
+
+        self._found = PCA(min(count, *rows.shape), random_state=0, svd_solver="randomized").fit(rows)
+        self._scale = float(np.sqrt(self._found.explained_variance_.mean()))
+
+    def __call__(self, rows: np.ndarray) -> Float32[np.ndarray, "rows components"]:
+        return (self._found.transform(rows) / self._scale).astype(np.float32)
+
+
+def _representation(
+    config: Config, kind: str, seed: int, device: torch.device
+) -> tuple[Callable[[torch.Tensor], torch.Tensor], int]:
+    """What makes features of single frames as clips, and the size of frames that it takes."""
+    sizes = [open_run(Path(config.runs) / name / f"standard-{config.size}", seed, device) for name in config.models]
+    if kind == PIXELS:
+        return _pixels, sizes[0].record.view.image_size if sizes else 32
+    opened = sizes[config.models.index(kind)]
+    network = opened.learner.sampler
+    if not isinstance(network, Represents):
+        raise ModelError(f"{kind} has no features to show: expected a model with `represent`, such as ali, gan or vae")
+    return network.represent, opened.record.view.image_size
+
+
+def _pixels(clips: torch.Tensor) -> torch.Tensor:
+    """Colours of half the resolution."""
+    return avg_pool2d(clips[:, :, 0], 2).flatten(1)
+
+
+@torch.no_grad()
+def _features(clips: Clips, represent: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
+    """float32 [clips, moments, features]."""
+    parts = []
+    for batch in clips.batches(sequential(len(clips), max(FRAMES_A_BATCH // clips.shape[0], 1))):
+        frames = batch.clips.transpose(1, 2).flatten(0, 1)[:, :, None]  # [B·T, C, 1, H, W]
+        parts.append(represent(frames).float().unflatten(0, (len(batch), -1)).cpu().numpy())
+    return np.concatenate(parts)
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    import dataclasses
+
+    return json.loads(json.dumps(dataclasses.asdict(config)))
