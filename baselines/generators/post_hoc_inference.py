@@ -1,0 +1,109 @@
+"""Post-hoc inference: a GAN learns and is frozen; then an encoder is learnt for it as in ALI.
+
+Source: Dumoulin et al. 2017, arXiv 1606.00704, section 4.4 (Mastropietro 2017, section 4.4.5): a new discriminator is
+shown real frames with the encoder's latents and the frozen generator's frames with theirs.
+Deviations: both phases share one schedule of the learning rate; the share of the first is ours; in the second the
+generator's batch norms use their running statistics; layers and other deviations are those of `ali`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from baselines.adversarial import Discriminator, judgements, swapping_loss, telling_loss
+from baselines.autoencoder import Encoder, channels_last, table_for
+from baselines.frozen_gan import FrozenGAN
+from baselines.settings import check
+from benchmark.data import Batch
+from benchmark.generation.contract import Attributes, Clips, Latents, Player
+
+TASK = "generation"
+INPUT = "frames"
+SOURCE = "Dumoulin et al. 2017, arXiv 1606.00704, section 4.4"
+TRAINING = {
+    "*": {"epochs": 100, "batch_size": 100, "learning_rate": 1e-4, "weight_decay": 0.0, "warmup": 0.0},
+    "tiny": {"epochs": 2},
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """Hyper-parameters.
+
+    Attributes:
+        image_size: 64, in the layers for CelebA, or 32, in those for SVHN.
+        latent: numbers in a latent.
+        width: times the published maps and features.
+        encoder: `gaussian`, which draws latents, or `deterministic`.
+        gan_share: of all steps, in which the GAN learns; the encoder and its discriminator learn in the others.
+        dropout: before every layer of both discriminators.
+        beta1: of each player's Adam.
+    """
+
+    image_size: int = 64
+    latent: int = 256
+    width: float = 1.0
+    encoder: str = "gaussian"
+    gan_share: float = 0.5
+    dropout: float = 0.2
+    beta1: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuses what no network can be built from."""
+        check(self)
+
+
+class PostHocInference(nn.Module):
+    """See the module; `inspector` is the second phase's discriminator."""
+
+    def __init__(self, config: Config, shape: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        table, channels = table_for(shape, config.width), shape[1]
+        self.config = config
+        self.gan = FrozenGAN(shape[1:], table, config.latent, dropout=config.dropout, beta1=config.beta1)
+        self.encoder = Encoder(channels, table, config.latent, gaussian=config.encoder == "gaussian")
+        self.inspector = Discriminator(channels, table, config.latent, dropout=config.dropout, spectral_norm=False)
+
+    def players(self) -> dict[str, Player]:
+        """Those of the GAN; the second discriminator and the encoder."""
+        inspector = Player(parameters=list(self.inspector.parameters()), beta1=self.config.beta1)
+        encoder = Player(parameters=list(self.encoder.parameters()), beta1=self.config.beta1)
+        return {**self.gan.players(), "inspector": inspector, "encoder": encoder}
+
+    def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
+        """The GAN's first; then ALI's of the two that are left, and what the new discriminator holds of pairs."""
+        gan_learns, frames = progress < self.config.gan_share, batch.clips[:, :, 0]
+        self.gan.train(self.training and gan_learns)
+        if gan_learns:
+            return self.gan.losses(frames)
+        latents, made = self.gan.pairs(len(frames))
+        inferred = self.encoder(frames).draw()
+        real, false = self.inspector(torch.cat([frames, made]), torch.cat([inferred, latents])).chunk(2)
+        noted = {f"pairs_{name}": share for name, share in judgements(real, false).items()}
+        return {"inspector": telling_loss(real, false), "encoder": swapping_loss(real, false), **noted}
+
+    def sample(self, count: int, attributes: Attributes | None = None) -> Clips:
+        """Frames of latents from the prior, as clips of one."""
+        return self.decode(self.gan.prior(count))
+
+    def encode(self, clips: Clips, attributes: Attributes | None = None) -> Latents:
+        """The mean of each frame's latents."""
+        return self.encoder(clips[:, :, 0]).mean
+
+    def decode(self, latents: Latents, attributes: Attributes | None = None) -> Clips:
+        """The frames of latents, as clips of one."""
+        return self.gan.decoder(latents)[:, :, None]
+
+    def judge(self, clips: Clips, attributes: Attributes | None = None) -> Float[Tensor, " batch"]:
+        """The GAN's logits, of frames alone."""
+        return self.gan.judge(clips[:, :, 0])
+
+
+def build(config: Config, shape: tuple[int, int, int, int]) -> PostHocInference:
+    """The network for clips of `shape` (1, channels, height, width)."""
+    return channels_last(PostHocInference(config, shape))

@@ -1,0 +1,49 @@
+"""What settings of generators may be: one rule for each name, one sentence for each refusal."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+from dynamics_gen.errors import ConfigError
+
+_COUNT = ("a whole number of 1 or more", lambda value: value >= 1)
+_POSITIVE = ("a number above 0", lambda value: 0 < value < math.inf)
+_NOT_NEGATIVE = ("a number of 0 or more", lambda value: 0 <= value < math.inf)
+_BELOW_ONE = ("a number in [0, 1)", lambda value: 0 <= value < 1)
+
+RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "image_size": _COUNT,
+    "latent": _COUNT,
+    "embedding": _COUNT,
+    "layers": _COUNT,
+    "mixtures": _COUNT,
+    "width": _POSITIVE,
+    "discriminator_rate": _POSITIVE,
+    "gradient_penalty": _NOT_NEGATIVE,
+    "sigma": _NOT_NEGATIVE,
+    "beta1": _BELOW_ONE,
+    "averaging": _BELOW_ONE,
+    "dropout": _BELOW_ONE,
+    "gan_share": ("a share of the steps in [0, 1]", lambda value: 0 <= value <= 1),
+    "kernel": ("an odd number of 3 or more", lambda value: value >= 3 and value % 2 == 1),
+    "levels": ("a whole number of 2 or more", lambda value: value >= 2),
+    "encoder": ("gaussian or deterministic", ("gaussian", "deterministic").__contains__),
+}
+"""What is expected, and whether a value is."""
+
+
+def check(config: Any) -> None:
+    """Refuses a configuration, a dataclass, one of whose settings breaks its rule; names without a rule pass.
+
+    Raises:
+        ConfigError: one does.
+    """
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name in RULES:
+            expected, holds = RULES[field.name]
+            if not holds(value):
+                raise ConfigError(f"got {field.name} {value!r}, expected {expected}")
