@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
 
 from dynamics_gen.errors import ConfigError
 
@@ -172,6 +173,17 @@ class Encoder(nn.Module):
         features = self.body(frames)
         found = self.head(features if told is None else torch.cat([features, told.to(features.dtype)], dim=1)).float()
         return Posterior(*found.chunk(2, dim=1)) if self.gaussian else Posterior(found)
+
+
+def represented(body: nn.Sequential, frames: Frames, side: int = 2) -> Float[Tensor, "batch feature"]:
+    """What each layer of a network of frames makes of these, shrunk to `side`×`side` places, all concatenated."""
+    found = []
+    maps = frames
+    for layer in body:
+        maps = layer(maps)
+        if isinstance(layer, nn.LeakyReLU):
+            found.append(adaptive_avg_pool2d(maps, min(side, maps.shape[-1])).flatten(1))
+    return torch.cat(found, dim=1)
 
 
 class Decoder(nn.Module):

@@ -92,11 +92,13 @@ def test_released_files_are_small_and_of_16_bits(weights: Weights) -> None:
 
 
 def test_scores_can_name_the_network(network: FrameFeatures) -> None:
-    """Name and hash are those of the released file, and the two networks differ."""
+    """Name and hash are those of the released file, and the two networks differ; to load them draws nothing."""
+    state = torch.get_rng_state()
     assert (network.name, network.sha256) == (FEATURE_WEIGHTS.name, FEATURE_WEIGHTS.sha256)
     reader = attribute_reader()
     assert (reader.name, reader.sha256) == (ATTRIBUTE_WEIGHTS.name, ATTRIBUTE_WEIGHTS.sha256)
-    assert len(network.sha256) == 64 != reader.sha256
+    assert torch.equal(torch.get_rng_state(), state)
+    assert network.sha256 != reader.sha256
     assert not torch.allclose(network(frames_of(64)), reader.trunk(frames_of(64)), atol=0.5)
 
 
@@ -149,10 +151,10 @@ def test_gradients_reach_frames_and_not_weights(network: FrameFeatures) -> None:
 
 
 def test_features_are_about_standard(network: FrameFeatures, pictures: Tensor) -> None:
-    """Frames never seen have means near 0 and deviations near 1: no feature rules the distance."""
+    """Frames never seen have means near 0 and deviations below 1 or near it: no feature rules the distance."""
     rows = as_rows(network, pictures)
-    assert np.abs(rows.mean(axis=0)).max() < 0.6
-    assert 0.5 < rows.std(axis=0).min() <= rows.std(axis=0).max() < 1.6
+    assert np.abs(rows.mean(axis=0)).max() < 0.8
+    assert 0.2 < rows.std(axis=0).min() <= rows.std(axis=0).max() < 1.6
 
 
 @pytest.mark.parametrize("side", [64, 32])
@@ -176,7 +178,7 @@ def test_distance_rises_as_shapes_are_dropped(network: FrameFeatures, unseen: Fr
 
 
 @pytest.mark.parametrize(
-    ("side", "accuracy", "position", "radius", "color"), [(64, 0.4, 0.05, 0.02, 15), (32, 0.3, 0.05, 0.02, 18)]
+    ("side", "accuracy", "position", "radius", "color"), [(64, 0.4, 0.03, 0.02, 20), (32, 0.3, 0.03, 0.02, 20)]
 )
 def test_attributes_are_read_off_frames(
     unseen: Frames, pictures: Tensor, side: int, accuracy: float, position: float, radius: float, color: float
@@ -189,7 +191,7 @@ def test_attributes_are_read_off_frames(
     assert (said.position - unseen.position.flatten(0, 1)).abs().mean() < position
     assert (said.radius - truth["radius"][:, 0]).abs().mean() < radius
     assert (said.color - truth["color"]).abs().mean() < color
-    assert (said.backdrop_color - truth["backdrop_color"]).abs().mean() < 6
+    assert (said.backdrop_color - truth["backdrop_color"]).abs().mean() < 13
 
 
 def test_attributes_follow_the_symmetries_of_the_square(pictures: Tensor) -> None:
@@ -197,8 +199,8 @@ def test_attributes_follow_the_symmetries_of_the_square(pictures: Tensor) -> Non
     reader = attribute_reader()
     said, mirrored = reader(pictures), reader(pictures.flip(3))
     error = (mirrored.position - said.position * torch.tensor([-1.0, 1.0])).abs()
-    assert error.mean() < 0.04
-    assert (mirrored.radius - said.radius).abs().mean() < 0.012
+    assert error.mean() < 0.02
+    assert (mirrored.radius - said.radius).abs().mean() < 0.01
 
 
 @pytest.mark.parametrize("code", range(inputs.SYMMETRIES))
@@ -281,11 +283,11 @@ def test_same_seed_same_weights(unseen: Frames) -> None:
 
 
 def test_training_learns(unseen: Frames) -> None:
-    """Forty steps on 50 clips tell their backdrops' colours to a third of what their mean would err."""
+    """Forty steps on 50 clips tell their backdrops' colours to half of what their mean would err."""
     network, heads = train_features.train(unseen, Recipe(seed=0, steps=40, batch_size=32))
     scores = train_features.held_out(train_features.folded(network), heads, unseen, 64)
     colors = unseen.quantities["backdrop_color"]
-    assert scores["backdrop_color"] < float((colors - colors.mean(0)).abs().mean()) / 3
+    assert scores["backdrop_color"] < float((colors - colors.mean(0)).abs().mean()) / 2
     assert 0 <= min(scores[name] for name in LABELS) <= max(scores[name] for name in LABELS) <= 1
 
 

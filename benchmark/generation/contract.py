@@ -107,6 +107,17 @@ class Likelihood(Protocol):
 
 
 @runtime_checkable
+class LearnsInPhases(Protocol):
+    """A network whose encoder learns last, when samples change no more: the last epoch is chosen, not the best.
+
+    Attributes:
+        last_phase: how many steps of the last phase it has learnt, a buffer.
+    """
+
+    last_phase: Tensor
+
+
+@runtime_checkable
 class Classifies(Protocol):
     """A network that learns the values of one attribute from few labels; its file states which, as `LABELS`.
 

@@ -3,9 +3,8 @@
 Networks that judge pictures are usually trained on photographs (Heusel et al. 2017, arXiv 1706.08500, use Inception);
 these two were trained on the simulator's own frames, on all that it knows of them, by `train_features`. They differ in
 their seed alone, so that what is trained against one can be checked with the other. Their weights are fixed: a score
-names the network (`name`) and the SHA-256 of its file.
-
-Neither has a layer that behaves otherwise in training: batch norms are folded into the convolutions.
+names the network (`name`) and the SHA-256 of its file. Neither behaves otherwise in training mode: batch norms are
+folded into the convolutions.
 """
 
 from __future__ import annotations
@@ -70,14 +69,13 @@ QUANTITIES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FrameAttributes:
-    """What a frame shows, as far as the network can tell; where it has an object of this dataset."""
+    """What a frame shows, as far as the network can tell."""
 
     shape: Float[Tensor, "batch 9"]
     """Logits of `SHAPES`."""
     pattern: Float[Tensor, "batch 8"]
-    """Logits of `TEXTURES`: the object's surface."""
     backdrop: Float[Tensor, "batch 8"]
-    """Logits of `TEXTURES`."""
+    """Logits of `TEXTURES`: the object's surface, and what is behind it."""
     position: Float[Tensor, "batch 2"]
     """World units, right and up; the frame spans [-1, 1] in both."""
     radius: Float[Tensor, " batch"]
@@ -97,7 +95,7 @@ class FrameAttributes:
 
 
 class Convolutions(nn.Module):
-    """Convolutions with "half" padding, each followed by a ReLU.
+    """Convolutions, padded so that each divides sides by its stride, and followed by a ReLU.
 
     Args:
         blocks: channels in, channels out, kernel and stride of each.
@@ -107,14 +105,11 @@ class Convolutions(nn.Module):
     def __init__(self, blocks: Sequence[tuple[int, int, int, int]], normalised: bool) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            nn.Conv2d(enter, leave, kernel, stride, (kernel - stride + 1) // 2)
-            for enter, leave, kernel, stride in blocks
+            nn.Conv2d(c, features, kernel, stride, (kernel - stride + 1) // 2) for c, features, kernel, stride in blocks
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(block[1]) if normalised else nn.Identity() for block in blocks)
 
-    def forward(
-        self, maps: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch features rows columns"]:
+    def forward(self, maps: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features rows cols"]:
         """Maps, never negative."""
         for layer, norm in zip(self.layers, self.norms, strict=True):
             maps = norm(layer(maps)).relu()
@@ -168,8 +163,7 @@ class FrameFeatures(nn.Module):
         backdrop = self.backdrop(maps)
         glimpse = self.glimpse(glimpse_at(frames, place.detach()))
         seen = torch.cat([glimpse.flatten(1), backdrop.mean((2, 3)), backdrop.amax((2, 3))], dim=1)
-        features = self.linear(seen)
-        return features if self.last_norm is None else self.last_norm(features)
+        return self.last_norm(self.linear(seen)) if self.last_norm else self.linear(seen)
 
 
 class Heads(nn.Module):
@@ -188,12 +182,7 @@ class Heads(nn.Module):
 
 
 class AttributeReader(nn.Module):
-    """Reads attributes off frames.
-
-    Attributes:
-        name: what scores call the network.
-        sha256: of the file its weights came from; empty if they come from none.
-    """
+    """Reads attributes off frames; has the `name` and `sha256` that `FrameFeatures` has."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -221,8 +210,14 @@ class Weights(NamedTuple):
     sha256: str
 
 
-FEATURE_WEIGHTS = Weights("frame-features-1", "frame_features.safetensors", "")
-ATTRIBUTE_WEIGHTS = Weights("frame-attributes-1", "frame_attributes.safetensors", "")
+FEATURE_WEIGHTS = Weights(
+    "frame-features-1", "frame_features.safetensors", "30e35025a54a11add384a0e2a1e96e22156f82bef0ccb3f723fa6e6e4b42ab05"
+)
+ATTRIBUTE_WEIGHTS = Weights(
+    "frame-attributes-1",
+    "frame_attributes.safetensors",
+    "27cdb7da26ee26607d5519de3878c108845cb15b885e79a1f8a0aee88a2289fd",
+)
 
 
 def frozen() -> FrameFeatures:
@@ -231,7 +226,7 @@ def frozen() -> FrameFeatures:
     Raises:
         ModelError: its file is not the one that was released.
     """
-    return _with_weights(FrameFeatures(), FEATURE_WEIGHTS)
+    return _with_weights(FrameFeatures, FEATURE_WEIGHTS)
 
 
 def attribute_reader() -> AttributeReader:
@@ -240,7 +235,7 @@ def attribute_reader() -> AttributeReader:
     Raises:
         ModelError: its file is not the one that was released.
     """
-    return _with_weights(AttributeReader(), ATTRIBUTE_WEIGHTS)
+    return _with_weights(AttributeReader, ATTRIBUTE_WEIGHTS)
 
 
 def at_side(frames: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 64 64"]:
@@ -298,8 +293,10 @@ def checked_tensors(weights: Weights) -> dict[str, Tensor]:
         raise ModelError(f"cannot read {path} ({error}): try to install the package again") from None
 
 
-def _with_weights(network: _Network, weights: Weights) -> _Network:
-    """Puts a released file into a network that is then used as it is."""
+def _with_weights(kind: type[_Network], weights: Weights) -> _Network:
+    """A network with a released file in it, to be used as it is; torch's own generator stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        network = kind()
     network.load_state_dict(checked_tensors(weights))
     network.name, network.sha256 = weights.name, weights.sha256
     return network.eval().requires_grad_(False)

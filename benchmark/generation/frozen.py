@@ -10,12 +10,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from benchmark.errors import ModelError
 from benchmark.generation import attributes
+from benchmark.generation.clip_features import ClipFeatures, frozen_of_clips
 from benchmark.generation.contract import Clips, Features
 from benchmark.generation.features import FrameFeatures, attribute_reader, frozen
 
-BATCH = 100
+BATCH, CLIPS_A_BATCH = 100, 20
+"""Frames, and clips, that go through a network at a time."""
+
+
+class _OfClips:
+    """Features of whole clips."""
+
+    def __init__(self, network: ClipFeatures) -> None:
+        self._network = network
+        self.name, self.sha256 = network.name, network.sha256
+
+    @torch.no_grad()
+    def __call__(self, clips: Clips) -> Float[Tensor, "batch feature"]:
+        """Features of the motion, and of all frames on average."""
+        return torch.cat([self._network(part.float()) for part in clips.split(CLIPS_A_BATCH)])
 
 
 class _OfFrames:
@@ -33,14 +47,13 @@ class _OfFrames:
 
 @cache
 def features_of(view: str, device: torch.device) -> Features:
-    """In what samples of a view are compared with held-out clips.
+    """In what samples of a view, `frames` or `clips`, are compared with held-out clips; draws nothing that is kept."""
+    with torch.random.fork_rng(devices=[]):  # weights are drawn before they are read
+        return _built(view, device)
 
-    Raises:
-        ModelError: no network is there for the view.
-    """
-    if view != "frames":
-        raise ModelError(f"no frozen network is there for {view}: expected frames")
-    return _OfFrames(frozen().to(device))
+
+def _built(view: str, device: torch.device) -> Features:
+    return _OfFrames(frozen().to(device)) if view == "frames" else _OfClips(frozen_of_clips().to(device))
 
 
 @torch.no_grad()

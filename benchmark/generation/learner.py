@@ -17,7 +17,16 @@ from torch.optim import AdamW, Optimizer
 from benchmark.data import Batch
 from benchmark.errors import CollapseError, ModelError
 from benchmark.generation import metrics
-from benchmark.generation.contract import Attributes, Classifies, Clips, Features, Generator, Judges, Likelihood
+from benchmark.generation.contract import (
+    Attributes,
+    Classifies,
+    Clips,
+    Features,
+    Generator,
+    Judges,
+    LearnsInPhases,
+    Likelihood,
+)
 from benchmark.recipe import Training
 from benchmark.train import Learner
 
@@ -72,9 +81,8 @@ class Generation(Learner):
             raise ModelError(f"{type(network).__name__} is no generator: expected players, losses and sample")
         self.network, self.recipe, self.fabric, self.features = network, recipe, fabric, features
         self._conditional, self._labelled = conditional, labelled
-        self.metric = (  # type: ignore[misc]
-            "error" if isinstance(network, Classifies) else "nats" if isinstance(network, Likelihood) else "frechet"
-        )
+        self.metric = _metric_of(network)  # type: ignore[misc]
+        self.lower_is_better = not isinstance(network, LearnsInPhases)  # type: ignore[misc]
         self._decay = float(getattr(network, "averaging", 0.0))
         fabric.setup_module(network)
         players = network.players()
@@ -166,6 +174,8 @@ class Generation(Learner):
             found["nats"] = torch.cat(nats).double().mean().item()
         if wrong:
             found["error"] = _share(wrong)
+        if isinstance(network, LearnsInPhases):
+            found["last_phase"] = network.last_phase.item()
         self._watch(spread)
         return found
 
@@ -219,6 +229,12 @@ class Generation(Learner):
                 "as held-out clips; the last checkpoint is kept. Try another seed, a lower --learning-rate, or the "
                 "model's settings against it"
             )
+
+
+def _metric_of(network: nn.Module) -> str:
+    """By which metric of `Generation.validate` a network's epoch is chosen."""
+    kinds = {"last_phase": LearnsInPhases, "error": Classifies, "nats": Likelihood}
+    return next((name for name, kind in kinds.items() if isinstance(network, kind)), "frechet")
 
 
 def missed(network: Classifies, batch: Batch) -> Bool[Tensor, " batch"]:

@@ -3,7 +3,9 @@
 Features are rows, float64 [n, d], of any network. **Sample sizes must be fixed.** The Fréchet distance of samples is
 biased upwards, by an amount that shrinks with n and differs between models (Chong and Forsyth 2020, arXiv 1911.07023);
 the radii of nearest neighbours shrink with n as well. Scores compare only where all sets had as many rows.
-Sets are compared exactly; memory is bounded by `ENTRIES`, whatever n.
+**Rows must be independent**, one frame a clip: frames of one clip are each other's nearest neighbours, and precision,
+recall, density and coverage then find next to nothing in reach. Sets are compared exactly; memory is bounded by
+`ENTRIES`, whatever n.
 
 Pictures are in [-1, 1], so that their data range is `DATA_RANGE`.
 """

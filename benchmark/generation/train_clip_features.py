@@ -40,7 +40,7 @@ class Recipe:
     """How it is trained."""
 
     seed: int = 0
-    looks: int = 4
+    looks: int = 2
     epochs: int = 60
     batch_size: int = 100
     learning_rate: float = 2e-3

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,6 @@ from benchmark.generation.features import (
 from benchmark.options import place
 from dynamics_gen.files import write_whole
 
-SEEDS = {"features": 0, "attributes": 1}
-"""Of the two networks."""
 SIDES = (32, 16, 32, 24, 32, 48)
 """Pixels that frames are reduced to."""
 MOST_NOISE = 0.3
@@ -61,12 +59,18 @@ class Recipe:
     """How a network is trained."""
 
     seed: int
-    steps: int = 2_400
+    steps: int = 2_000
+    label_weight: float = 1.0
+    """Of the loss of labels, beside that of quantities."""
     batch_size: int = 128
     learning_rate: float = 6e-3
     weight_decay: float = 0.02
     moments: int = 8
     """Frames of each clip that are held in memory, evenly spread."""
+
+
+RECIPES = {"features": Recipe(seed=0), "attributes": Recipe(seed=1, steps=3_200, label_weight=2.0)}
+"""Of the two networks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,9 +149,11 @@ def degraded(
     return result, torch.tensor(sides).float().log2()[:, None], noise
 
 
-def loss_of(said: dict[str, Tensor], labels: dict[str, Tensor], quantities: dict[str, Tensor]) -> Tensor:
+def loss_of(
+    said: dict[str, Tensor], labels: dict[str, Tensor], quantities: dict[str, Tensor], label_weight: float
+) -> Tensor:
     """Cross-entropies of the labels, and Huber losses of the scaled quantities, added up."""
-    losses = [functional.cross_entropy(said[name], label) for name, label in labels.items()]
+    losses = [label_weight * functional.cross_entropy(said[name], label) for name, label in labels.items()]
     for name, truth in quantities.items():
         _, centre, scale = QUANTITIES[name]
         losses.append(functional.smooth_l1_loss(said[name], (truth - centre) / scale))
@@ -189,7 +195,8 @@ def train(frames: Frames, recipe: Recipe) -> tuple[FrameFeatures, Heads]:
             said = heads(network.describe(shown, maps, near))
             truth = {name: column[clips] for name, column in frames.quantities.items()}
             truth |= {"sharpness": sharpness, "noise": noise}
-            loss = loss_of(said, {name: column[clips] for name, column in frames.labels.items()}, truth)
+            labels = {name: column[clips] for name, column in frames.labels.items()}
+            loss = loss_of(said, labels, truth, recipe.label_weight)
             loss = loss + HEAT_WEIGHT * functional.cross_entropy(network.heat(maps).flatten(1), heat_of(position))
             optimiser.zero_grad()
             loss.backward()
@@ -210,7 +217,8 @@ def folded(network: FrameFeatures) -> FrameFeatures:
     last = network.last_norm
     if last is None:
         return network
-    plain = FrameFeatures()
+    with torch.random.fork_rng(devices=[]):
+        plain = FrameFeatures()
     plain.heat = network.heat
     for name in ("glance", "backdrop", "glimpse"):
         source, target = network.get_submodule(name), plain.get_submodule(name)
@@ -262,9 +270,9 @@ def file_content(network: FrameFeatures, heads: Heads | None) -> bytes:
 @click.command()
 @place("--data", "data/dynamics-mini", "Folder with the splits train and valid of a release whose clips are simulated.")
 @place("--out", "runs/features", "Folder for the files of weights, made if it is missing.")
-@click.option("--network", "which", type=click.Choice([*SEEDS, "both"]), default="both", show_default=True)
-@click.option("--steps", type=click.IntRange(min=1), default=2_400, show_default=True, help="Of every network.")
-def main(data: Path, out: Path, which: str, steps: int) -> None:
+@click.option("--network", "which", type=click.Choice([*RECIPES, "both"]), default="both", show_default=True)
+@click.option("--steps", type=click.IntRange(min=1), help="Of every network.  [default: that of its recipe]")
+def main(data: Path, out: Path, which: str, steps: int | None) -> None:
     """Trains the networks that frames are judged by, and says how well they do on valid at 64 and at 32 pixels.
 
     \b
@@ -272,7 +280,11 @@ def main(data: Path, out: Path, which: str, steps: int) -> None:
         python -m benchmark.generation.train_features --data data/dynamics-mini --out runs/features
     """
     out.mkdir(parents=True, exist_ok=True)
-    recipes = {name: Recipe(seed=seed, steps=steps) for name, seed in SEEDS.items() if which in (name, "both")}
+    recipes = {
+        name: replace(recipe, steps=steps or recipe.steps)
+        for name, recipe in RECIPES.items()
+        if which in (name, "both")
+    }
     moments = next(iter(recipes.values())).moments
     learnt = read_frames(dynamics_gen.open(data / "train"), moments)
     unseen = read_frames(dynamics_gen.open(data / "valid"), moments)
