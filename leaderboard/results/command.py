@@ -17,6 +17,7 @@ from leaderboard.errors import BoardError
 from leaderboard.reference import read_references
 from leaderboard.results.figures import PICTURES
 from leaderboard.results.page import make_page
+from leaderboard.results.studies import read_studies
 from leaderboard.table import compare
 
 EXPERIMENTS = "experiments"
@@ -39,7 +40,8 @@ def main(root: Path, page: Path, check: bool) -> str:
         OSError: a file cannot be read or written.
     """
     way = Path(os.path.relpath(root, page.parent)).as_posix() + "/"
-    made = make_page(read_entries(root), read_entries(root, EXPERIMENTS), read_references(root), way)
+    entries, experiments = read_entries(root), read_entries(root, EXPERIMENTS)
+    made = make_page(entries, experiments, read_references(root), read_studies(root), way)
     files = {kind.file: root / "figures" / kind.file for kind in PICTURES}
     if check:
         compare(page, made.text, "bench results")

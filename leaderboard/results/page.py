@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dynamics_gen.config import RELEASES, SIZES
 from leaderboard.board import LEAST_SEEDS, make_boards
@@ -14,11 +15,14 @@ from leaderboard.reference import Reference
 from leaderboard.results import breakdown
 from leaderboard.results.figures import OrderPicture, Picture, SizePicture, pictures
 from leaderboard.results.questions import all_questions, answers, curves, section
+from leaderboard.results.studies import in_short as in_short_of
+from leaderboard.results.studies import toy
 from leaderboard.results.thesis import Order, beside, in_short, order_of, order_sections
 from leaderboard.results.words import NOT_MEASURED
 
 GENERATED = "<!-- Written by `bench results` from leaderboard/. Edits are lost, and CI refuses them. -->"
 ORDER = "Does the order of table 5.2 hold?"
+TOY = "Does ALI cover more modes than a GAN, and what is its inference worth?"
 THESIS = "thesis"
 """Name of the reference that the page is about."""
 
@@ -32,7 +36,11 @@ class Page:
 
 
 def make_page(
-    entries: Sequence[Entry], experiments: Sequence[Entry], references: Sequence[Reference], way: str
+    entries: Sequence[Entry],
+    experiments: Sequence[Entry],
+    references: Sequence[Reference],
+    studies: Mapping[str, dict[str, Any]],
+    way: str,
 ) -> Page:
     """Derives the whole page; `way` leads from it to the board's folder, with a slash at its end."""
     boards = [board for board in make_boards(entries) if board.release in RELEASES and board.size in SIZES]
@@ -52,7 +60,7 @@ def make_page(
         "# Results",
         _introduction(way),
         "## In short",
-        _in_short(orders, questions, experiments, entries),
+        _in_short(orders, questions, experiments, entries) + f"\n- **{TOY}** {in_short_of(studies)}",
     ]
     parts += ["## Beside the thesis", *(part for one in thesis for part in beside(standard, one, way))]
     parts += [f"## {ORDER}", *order_sections(orders)]
@@ -68,6 +76,7 @@ def make_page(
         parts += [f"## {question.title}", *section(question, experiments, entries, way)]
         if question is by_size:
             parts += shown(SizePicture.file, "Test error against clips of each class in train")
+    parts += [f"## {TOY}", *toy(studies, way)]
     return Page(text="\n\n".join(parts) + "\n", pictures=drawn)
 
 

@@ -1,0 +1,114 @@
+"""What the committed studies found: `studies/<name>/study.json`, as `bench run` of a study writes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import RecordError
+from leaderboard.markdown import escape, table
+from leaderboard.results.words import NOT_MEASURED, p_value
+
+STUDIES = "studies"
+TOY = "ali_toy"
+
+COUNTS = {
+    "covered": ("modes covered, as the thesis counts", 1),
+    "filled": ("modes with 20 samples or more within 3σ", 1),
+    "high_quality": ("samples within 3σ of a centre, %", 100),
+}
+"""Of the toy's metrics, what they are called and what they are shown times."""
+
+
+def read_studies(root: Path) -> dict[str, dict[str, Any]]:
+    """Every study of the board at `root`, by name.
+
+    Raises:
+        RecordError: a file is no JSON, or not what a study writes.
+        OSError: a file cannot be read.
+    """
+    found = {}
+    for path in sorted((root / STUDIES).glob("*/study.json")):
+        try:
+            content = json.loads(path.read_text("utf-8"))
+            found[str(content["study"])] = content
+        except (ValueError, KeyError, TypeError) as error:
+            raise RecordError(f"{path} is no study ({error!r}): expected what `bench run` of a study writes") from None
+    return found
+
+
+def toy(studies: Mapping[str, dict[str, Any]], way: str) -> list[str]:
+    """The toy of section 4.4.5: modes covered by ALI and GAN, inference after the fact, the picture."""
+    if TOY not in studies:
+        return [NOT_MEASURED]
+    parts = []
+    for one in studies[TOY]["seeds"]:
+        found = one["findings"]
+        parts += [
+            "25 Gaussians, ten runs of ALI and ten of a GAN with random learning rate, β1 and initial scale (the ranges"
+            f" are ours), {found['iterations']:,} iterations each; the thesis's budget is"
+            f" {found['iterations_of_the_thesis']:,}. Mean ± deviation over runs, and the range. In"
+            f" {one['seconds'] / 60:.0f} minutes of {escape(studies[TOY]['environment']['device'])}.",
+            _counts(found),
+            _thesis(found["thesis"]),
+            "The best run of each kind (most filled modes), and what other inference makes of the best GAN: squared"
+            " error of 10,000 held-out points, their median distance, and the share that comes back to its own mode.",
+            _models(found["models"]),
+            f"![Samples, latents and reconstructions]({way}{STUDIES}/{TOY}/{TOY}-seed{one['seed']}.png)",
+        ]
+    return parts
+
+
+def in_short(studies: Mapping[str, dict[str, Any]]) -> str:
+    """One line of the first seed."""
+    if TOY not in studies:
+        return NOT_MEASURED
+    found = studies[TOY]["seeds"][0]["findings"]
+    said = []
+    for metric, (name, times) in COUNTS.items():
+        ours = [found["kinds"][kind]["summary"][metric]["mean"] * times for kind in ("ali", "gan")]
+        said.append(
+            f"{name}: {ours[0]:.1f} and {ours[1]:.1f} (Welch's p {p_value(found['tests'][metric]['welch']['p'])})"
+        )
+    return f"ALI and GAN after {found['iterations']:,} iterations, {'; '.join(said)}."
+
+
+def _counts(found: Mapping[str, Any]) -> str:
+    rows = []
+    for metric, (name, times) in COUNTS.items():
+        cells = []
+        for kind in ("ali", "gan"):
+            one = {key: value * times for key, value in found["kinds"][kind]["summary"][metric].items()}
+            cells.append(f"{one['mean']:.1f} ± {one['deviation']:.1f} ({one['least']:.0f}–{one['most']:.0f})")
+        test = found["tests"][metric]
+        rows.append([escape(name), *cells, f"{test['welch']['p']:.3f}", f"{test['mann_whitney']['p']:.3f}"])
+    return table(["", "ALI", "GAN", "Welch's p", "Mann–Whitney's p"], [False, True, True, True, True], rows)
+
+
+def _thesis(thesis: Mapping[str, Any]) -> str:
+    ali, gan = thesis["ali"], thesis["gan"]
+    return (
+        f"The thesis: {ali['mean']} ± {ali['deviation']} ({ali['least']}–{ali['most']}) against {gan['mean']} ±"
+        f" {gan['deviation']} ({gan['least']}–{gan['most']}) modes covered; if ± is the deviation over ten runs,"
+        f" Welch's t is {thesis['welch']['t']:.2f} and p {p_value(thesis['welch']['p'])}: no difference that could be"
+        " told from chance. One sample nearer to a mode's centre than to any other covers it, however far it lies, so"
+        " the count is nearly blind; the other two are not."
+    )
+
+
+def _models(models: Sequence[Mapping[str, Any]]) -> str:
+    rows = [
+        [
+            escape(one["title"]),
+            f"{one['squared_error']:.2f}",
+            f"{one['distance']:.2f}",
+            f"{100 * one['same_mode']:.0f}",
+            f"{one['filled']:.0f}",
+            f"{100 * one['high_quality']:.0f}",
+        ]
+        for one in models
+    ]
+    headings = ["", "squared error", "median distance", "same mode %", "filled modes", "within 3σ %"]
+    return table(headings, [False, True, True, True, True, True], rows)

@@ -1,0 +1,47 @@
+"""What the results page says of committed studies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmark.errors import RecordError
+from leaderboard.results.studies import in_short, read_studies, toy
+from leaderboard.results.words import NOT_MEASURED
+
+BOARD = Path(__file__).parent.parent / "leaderboard"
+
+
+def test_the_toy_is_told_with_budget_figures_and_picture() -> None:
+    """The table's means are those of the committed runs, the thesis's figures stand beside them, the picture is there."""
+    found = read_studies(BOARD)["ali_toy"]["seeds"][0]
+    findings = found["findings"]
+    text = "\n".join(toy(read_studies(BOARD), "way/"))
+    assert f"{findings['iterations']:,} iterations each" in text
+    for kind in ("ali", "gan"):
+        runs = findings["kinds"][kind]["runs"]
+        mean = sum(one["filled"] for one in runs) / len(runs)
+        assert len(runs) == 10
+        assert f"{mean:.1f} ±" in text
+    assert "13.4 ± 5.8 (8–25) against 10.4 ± 9.2 (1–22)" in text
+    assert all(f"| {one['title']} |" in text for one in findings["models"])
+    assert "way/studies/ali_toy/ali_toy-seed0.png" in text
+    with Image.open(BOARD / "studies" / "ali_toy" / "ali_toy-seed0.png") as picture:
+        picture.verify()
+
+
+def test_without_studies_nothing_is_claimed() -> None:
+    """What was not measured says so."""
+    assert toy({}, "") == [NOT_MEASURED]
+    assert in_short({}) == NOT_MEASURED
+
+
+def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
+    """A study that is none names its path."""
+    folder = tmp_path / "studies" / "broken"
+    folder.mkdir(parents=True)
+    (folder / "study.json").write_text("[]")
+    with pytest.raises(RecordError, match=r"broken.study\.json is no study"):
+        read_studies(tmp_path)
