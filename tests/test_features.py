@@ -178,7 +178,7 @@ def test_distance_rises_as_shapes_are_dropped(network: FrameFeatures, unseen: Fr
 
 
 @pytest.mark.parametrize(
-    ("side", "accuracy", "position", "radius", "color"), [(64, 0.4, 0.03, 0.02, 20), (32, 0.3, 0.03, 0.02, 20)]
+    ("side", "accuracy", "position", "radius", "color"), [(64, 0.45, 0.03, 0.02, 25), (32, 0.35, 0.03, 0.02, 25)]
 )
 def test_attributes_are_read_off_frames(
     unseen: Frames, pictures: Tensor, side: int, accuracy: float, position: float, radius: float, color: float
@@ -191,7 +191,7 @@ def test_attributes_are_read_off_frames(
     assert (said.position - unseen.position.flatten(0, 1)).abs().mean() < position
     assert (said.radius - truth["radius"][:, 0]).abs().mean() < radius
     assert (said.color - truth["color"]).abs().mean() < color
-    assert (said.backdrop_color - truth["backdrop_color"]).abs().mean() < 13
+    assert (said.backdrop_color - truth["backdrop_color"]).abs().mean() < 16
 
 
 def test_attributes_follow_the_symmetries_of_the_square(pictures: Tensor) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from generator_model import GENERATOR
 from moving_squares import build_squares
 from PIL import Image
@@ -21,12 +22,15 @@ from safetensors.numpy import load_file
 import dynamics_gen
 from benchmark import spec
 from benchmark.choice import read_choice
+from benchmark.cli import main
 from benchmark.errors import CollapseError, ModelError, RecordError, TrainingError
 from benchmark.generation import record
 from benchmark.generation.run import run_generator
 from benchmark.generation.show import show_interpolations, show_reconstructions, show_samples
 from benchmark.plan import Options, make_plan
+from dynamics_gen.config import BuildConfig
 from dynamics_gen.errors import ConfigError
+from dynamics_gen.generate import build_split
 
 
 @pytest.fixture(scope="session")
@@ -266,3 +270,40 @@ def test_every_player_follows_its_own_loss_from_one_forward_pass(model: Path) ->
         for (name, weight), gradient in zip(names.named_parameters(), gradients, strict=True):
             step = rate * gradient / (gradient.abs() + 1e-8)  # Adam's first
             torch.testing.assert_close(weight.detach(), before[f"{prefix}.{name}"] - step, atol=1e-6, rtol=1e-4)
+
+
+def test_the_commands_write_what_they_say(
+    squares: Path, tmp_path: Path, finished: tuple[Path, Path, record.Record]
+) -> None:
+    """`sample`, `reconstruct` and `interpolate` print the files that they wrote."""
+    model, folder, _ = finished
+    for words in (
+        ["sample", str(folder), "--count", "9", "--npz", str(tmp_path / "nine.npz")],
+        ["reconstruct", str(folder), "--data", str(squares)],
+        ["interpolate", str(folder), "--data", str(squares), "--seed", "1"],
+    ):
+        out = tmp_path / f"{words[0]}.png"
+        result = CliRunner().invoke(main, [*words, "--model", str(model), "--out", str(out)])
+        assert result.exit_code == 0, result.output
+        assert str(out) in result.output
+        assert picture_size(out)[0] > 50
+    assert np.load(tmp_path / "nine.npz")["samples"].shape == (9, 1, 16, 16, 3)
+
+
+def test_few_labels_are_given_and_the_error_chooses(tmp_path: Path) -> None:
+    """A model with LABELS is given so many frames of train with their values, and scored on all of test."""
+    data = tmp_path / "data"
+    for split, clips in (("train", 2), ("valid", 1), ("test", 1)):
+        config = BuildConfig(split=split, per_class=clips, image_size=32, frames=4)
+        build_split(config, data / "dynamics-tiny" / split, workers=1)
+    wishes = {"image_size": "32", "width": "0.1", "labels": "30"}
+    options = Options(size="tiny", data=data, runs=tmp_path, settings=wishes, training={"batch_size": 20})
+    made = run_generator(make_plan(spec.find("semi_supervised_ali"), options), options, say=lambda line: None)
+    (seed,) = made.seeds
+    assert (made.labels, made.config.model["labels"], seed.chosen_by) == ("shape", 30, "error")
+    assert seed.test.error is not None
+    assert seed.test.agreement == {}
+    assert {"train_labelled_error", "valid_error"} <= seed.history[0].keys()
+    options = Options(size="tiny", data=data, runs=tmp_path / "b", settings={**wishes, "labels": "81"})
+    with pytest.raises(ConfigError, match="got labels=81, expected from 1 to the 80 of train"):
+        run_generator(make_plan(spec.find("semi_supervised_ali"), options), options, say=lambda line: None)

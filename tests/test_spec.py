@@ -149,3 +149,37 @@ def test_wrong_setting_is_refused(model_file: Path, key: str, text: str, sentenc
     """A key that is not there, or a value of another type, is one sentence."""
     with pytest.raises(ModelError, match=sentence):
         spec.load(spec.find(str(model_file))).config({key: text})
+
+
+GENERATOR = MODEL.replace('"classification"', '"generation"').replace('INPUT = "rgb"', 'INPUT = "frames"')
+
+
+def test_generator_states_what_it_is_told_or_learns_to_tell(model_file: Path) -> None:
+    """ATTRIBUTES and LABELS are literals too; a file has one of them, or neither."""
+    model_file.write_text(GENERATOR + '\nATTRIBUTES = ("shape", "size")\n')
+    found = spec.find(str(model_file))
+    assert (found.task, found.input, found.attributes, found.labels) == ("generation", "frames", ("shape", "size"), "")
+    model_file.write_text(GENERATOR + '\nLABELS = "shape"\n')
+    assert spec.find(str(model_file)).labels == "shape"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ('ATTRIBUTES = ["shape"]', r"ATTRIBUTES is \['shape'\] .* expected a tuple of names"),
+        ("LABELS = 3", "LABELS is 3 .* expected the name of one attribute"),
+        ('ATTRIBUTES = ("shape",)\nLABELS = "shape"', "expected the name of one attribute, and no ATTRIBUTES"),
+    ],
+)
+def test_other_statements_of_a_generator_are_refused(more: str, message: str, model_file: Path) -> None:
+    """The message says what was expected."""
+    model_file.write_text(f"{GENERATOR}\n{more}\n")
+    with pytest.raises(ModelError, match=message):
+        spec.find(str(model_file))
+
+
+def test_generator_of_another_input_is_refused(model_file: Path) -> None:
+    """Flow and standardised clips are for classifiers."""
+    model_file.write_text(GENERATOR.replace('INPUT = "frames"', 'INPUT = "rgb"'))
+    with pytest.raises(ModelError, match=r"INPUT is 'rgb' .* expected one of frames, clips"):
+        spec.load(spec.find(str(model_file)))

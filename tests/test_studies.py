@@ -15,7 +15,7 @@ BOARD = Path(__file__).parent.parent / "leaderboard"
 
 
 def test_the_toy_is_told_with_budget_figures_and_picture() -> None:
-    """The table's means are those of the committed runs, the thesis's figures stand beside them, the picture is there."""
+    """The table's means are those of the committed runs; the thesis's figures and a picture stand beside them."""
     found = read_studies(BOARD)["ali_toy"]["seeds"][0]
     findings = found["findings"]
     text = "\n".join(toy(read_studies(BOARD), "way/"))

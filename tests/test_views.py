@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from moving_squares import MemorySplit
 
 from benchmark.generation import attributes
+from benchmark.generation.scores import one_a_clip
 from benchmark.generation.views import View, shrunk
 from dynamics_gen.config import BuildConfig
 from dynamics_gen.errors import ConfigError
@@ -108,3 +109,12 @@ def test_unknown_attributes_and_other_data_are_refused() -> None:
     split.columns = ("label",)  # type: ignore[attr-defined]
     with pytest.raises(ConfigError, match=r"has no column parameters/shape, path, speed: .* simulated clips alone"):
         attributes.attributes_of(split)
+
+
+def test_one_frame_stands_for_each_clip_and_moments_alternate() -> None:
+    """Of clips with four, two and one frame taken, one each; neighbours at other moments."""
+    every = one_a_clip(np.arange(24), 4)
+    assert every.tolist() == [0, 5, 10, 15, 16, 21]
+    places = np.array([0, 1, 2, 3, 5, 6, 9, 12, 14])
+    assert [int(place) // 4 for place in places[one_a_clip(places, 4)]] == [0, 1, 2, 3]
+    assert one_a_clip(np.arange(5), 1).tolist() == [0, 1, 2, 3, 4]

@@ -1,9 +1,9 @@
 """What a small network sees in single frames: features to compare sets of pictures by, attributes to check them by.
 
 Networks that judge pictures are usually trained on photographs (Heusel et al. 2017, arXiv 1706.08500, use Inception);
-these two were trained on the simulator's own frames, on all that it knows of them, by `train_features`. They differ in
-their seed alone, so that what is trained against one can be checked with the other. Their weights are fixed: a score
-names the network (`name`) and the SHA-256 of its file. Neither behaves otherwise in training mode: batch norms are
+these two were trained on the simulator's own frames, on all that it knows of them, by `train_features`: apart and from
+other seeds, so that what is chosen by one can be checked with the other. Their weights are fixed: a score names the
+network (`name`) and the SHA-256 of its file. Neither behaves otherwise in training mode: batch norms are
 folded into the convolutions.
 """
 
@@ -117,7 +117,7 @@ class Convolutions(nn.Module):
 
 
 class FrameFeatures(nn.Module):
-    """A convolutional network from frames to `FEATURES` numbers, each of mean 0 and deviation 1 on train, about.
+    """A convolutional network from frames to `FEATURES` numbers, each of mean 0 and deviation 1 in training, about.
 
     Objects are small, so it looks twice: a glance at all of the frame finds the object (a softmax over 16×16 places,
     whose mean place the first two features are) and sees the backdrop; a glimpse of 24×24 pixels around that place sees
@@ -213,18 +213,15 @@ class Weights(NamedTuple):
 FEATURE_WEIGHTS = Weights(
     "frame-features-1", "frame_features.safetensors", "30e35025a54a11add384a0e2a1e96e22156f82bef0ccb3f723fa6e6e4b42ab05"
 )
-ATTRIBUTE_WEIGHTS = Weights(
-    "frame-attributes-1",
-    "frame_attributes.safetensors",
-    "27cdb7da26ee26607d5519de3878c108845cb15b885e79a1f8a0aee88a2289fd",
-)
+_ATTRIBUTES = "254ff6bf3083114afa802cb1d2706e64d3bfebe545dbf5b15676571042b2b6e5"
+ATTRIBUTE_WEIGHTS = Weights("frame-attributes-1", "frame_attributes.safetensors", _ATTRIBUTES)
 
 
 def frozen() -> FrameFeatures:
     """The network whose features sets of frames are compared by; its weights take no gradients.
 
     Raises:
-        ModelError: its file is not the one that was released.
+        ModelError: as `checked_tensors`.
     """
     return _with_weights(FrameFeatures, FEATURE_WEIGHTS)
 

@@ -63,6 +63,7 @@ class Scores:
     frechet_of_train: Amount
     """The same distance for as many clips of train in place of samples: what a perfect generator would get."""
     precision: Fraction
+    """As recall, density and coverage, from one frame of each held-out clip, and as many samples."""
     recall: Fraction
     density: Amount
     coverage: Fraction

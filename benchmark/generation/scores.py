@@ -42,7 +42,9 @@ def score(learner: Generation, test: Clips, train: Clips, names: tuple[str, ...]
     samples_per_s = count / (time.monotonic() - start)
     learnt = _taken(train, count)[0]
     true, made, seen = (_features(learner, clips) for clips in (real, samples, learnt))
-    manifold, neighbourhoods = metrics.precision_recall(true, made), metrics.density_coverage(true, made)
+    apart = one_a_clip(_places(test, count), getattr(test.dataset, "copies", 1))
+    manifold = metrics.precision_recall(true[apart], made[: len(apart)])
+    neighbourhoods = metrics.density_coverage(true[apart], made[: len(apart)])
     found = Scores(
         samples=count,
         frechet=metrics.frechet_distance(true, made),
@@ -79,9 +81,27 @@ def flops_per_sample(network: nn.Module, attributes: int) -> int:
     return counter.get_total_flops()
 
 
+def one_a_clip(places: np.ndarray, copies: int) -> np.ndarray:
+    """Which of the frames at these places stand for their clips: one of each clip, of another moment in the next.
+
+    Frames of one clip are each other's nearest neighbours, so that two of a clip would say nothing of the distribution.
+
+    Args:
+        places: numbers of frames of a view, rising.
+        copies: how many frames of a clip the view has.
+    """
+    _, starts, counts = np.unique(places // copies, return_index=True, return_counts=True)
+    return starts + np.arange(len(starts)) % counts
+
+
+def _places(clips: Clips, count: int) -> np.ndarray:
+    """Numbers of `count` clips, evenly spread over a split."""
+    return np.linspace(0, len(clips) - 1, count).round().astype(int)
+
+
 def _taken(clips: Clips, count: int) -> tuple[Tensor, Tensor | None]:
     """`count` clips, evenly spread over a split, and their attributes."""
-    places = np.linspace(0, len(clips) - 1, count).round().astype(int)
+    places = _places(clips, count)
     batches = list(clips.batches([places[rows] for rows in sequential(count, SAMPLES_A_BATCH)]))
     told = None if clips.attributes is None else torch.cat([b.attributes for b in batches if b.attributes is not None])
     return torch.cat([batch.clips for batch in batches]), told
@@ -126,14 +146,14 @@ def _failures(learnt: Tensor, real: Tensor, samples: Tensor) -> dict[str, Any]:
 
 @torch.no_grad()
 def _error(learner: Generation, test: Clips, count: int) -> float:
-    places = np.linspace(0, len(test) - 1, count).round().astype(int)
+    places = _places(test, count)
     batches = test.batches([places[rows] for rows in sequential(count, SAMPLES_A_BATCH)])
     return torch.cat([missed(learner.sampler, batch) for batch in batches]).double().mean().item()
 
 
 @torch.no_grad()
 def _nats(learner: Generation, test: Clips, count: int) -> float:
-    places = np.linspace(0, len(test) - 1, count).round().astype(int)
+    places = _places(test, count)
     found = []
     with torch.random.fork_rng():
         torch.manual_seed(TEST_SEED)

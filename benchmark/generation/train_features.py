@@ -11,6 +11,7 @@ The same seed and number of threads give the same weights again on the same mach
 from __future__ import annotations
 
 import hashlib
+import itertools
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -179,35 +180,29 @@ def train(frames: Frames, recipe: Recipe) -> tuple[FrameFeatures, Heads]:
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.learning_rate, total_steps=recipe.steps, pct_start=WARMUP, cycle_momentum=False
     )
-    step, epoch, start = 0, 0, time.monotonic()
-    while step < recipe.steps:
-        for rows in shuffled(len(frames), recipe.batch_size, recipe.seed, epoch):
-            if step == recipe.steps:
-                break
-            clips = torch.from_numpy(rows)
-            moments = torch.randint(frames.pictures.shape[1], clips.shape, generator=rng)
-            codes = torch.randint(inputs.SYMMETRIES, clips.shape, generator=rng)
-            pictures = inputs.turn(frames.pictures[clips, moments][:, None], codes)[:, 0]
-            shown, sharpness, noise = degraded(at_side(as_input(pictures)), rng)
-            position = turned_position(frames.position[clips, moments], codes)
-            maps = network.glance(shown.contiguous(memory_format=torch.channels_last))
-            near = position + JITTER * torch.randn(position.shape, generator=rng)
-            said = heads(network.describe(shown, maps, near))
-            truth = {name: column[clips] for name, column in frames.quantities.items()}
-            truth |= {"sharpness": sharpness, "noise": noise}
-            labels = {name: column[clips] for name, column in frames.labels.items()}
-            loss = loss_of(said, labels, truth, recipe.label_weight)
-            loss = loss + HEAT_WEIGHT * functional.cross_entropy(network.heat(maps).flatten(1), heat_of(position))
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            step += 1
-            if step % 200 == 0:
-                click.echo(
-                    f"step {step} of {recipe.steps}: loss {loss:.3f}, {time.monotonic() - start:.0f} s", err=True
-                )
-        epoch += 1
+    epochs = (shuffled(len(frames), recipe.batch_size, recipe.seed, epoch) for epoch in itertools.count())
+    start = time.monotonic()
+    for step, rows in enumerate(itertools.islice(itertools.chain.from_iterable(epochs), recipe.steps), 1):
+        clips = torch.from_numpy(rows)
+        moments = torch.randint(frames.pictures.shape[1], clips.shape, generator=rng)
+        codes = torch.randint(inputs.SYMMETRIES, clips.shape, generator=rng)
+        pictures = inputs.turn(frames.pictures[clips, moments][:, None], codes)[:, 0]
+        shown, sharpness, noise = degraded(at_side(as_input(pictures)), rng)
+        position = turned_position(frames.position[clips, moments], codes)
+        maps = network.glance(shown.contiguous(memory_format=torch.channels_last))
+        near = position + JITTER * torch.randn(position.shape, generator=rng)
+        said = heads(network.describe(shown, maps, near))
+        truth = {name: column[clips] for name, column in frames.quantities.items()}
+        truth |= {"sharpness": sharpness, "noise": noise}
+        labels = {name: column[clips] for name, column in frames.labels.items()}
+        loss = loss_of(said, labels, truth, recipe.label_weight)
+        loss = loss + HEAT_WEIGHT * functional.cross_entropy(network.heat(maps).flatten(1), heat_of(position))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if step % 200 == 0:
+            click.echo(f"step {step} of {recipe.steps}: loss {loss:.3f}, {time.monotonic() - start:.0f} s", err=True)
     return network.eval(), heads.eval()
 
 

@@ -26,6 +26,7 @@ class View:
     Attributes:
         directory: that of the whole.
         moments: numbers of the frames that are kept.
+        copies: how many of these stand by themselves for each clip, one after the other; 1 of whole clips.
 
     Raises:
         ConfigError: the split's frames or clips cannot be divided so.
@@ -47,11 +48,11 @@ class View:
         self.whole, self.directory, self.manifest = whole, whole.directory, whole.manifest
         self.moments = np.arange(0, time, time // kept)
         self._apart = form == "frames"
-        self._copies = kept if self._apart else 1
+        self.copies = kept if self._apart else 1
         self.video_shape = (1 if self._apart else kept, image_size, image_size, channels)
 
     def __len__(self) -> int:
-        return len(self.whole) * self._copies
+        return len(self.whole) * self.copies
 
     @property
     def labels(self) -> np.ndarray:
@@ -67,12 +68,12 @@ class View:
 
     def of_clips(self, values: np.ndarray) -> np.ndarray:
         """One row for each clip of the whole, as one for each of these."""
-        return np.repeat(values, self._copies, axis=0)
+        return np.repeat(values, self.copies, axis=0)
 
     def read_videos(self, indices: Any, out: np.ndarray | None = None) -> UInt8[np.ndarray, "clips time size size 3"]:
         """Frames of some, uint8, into `out` where it is given."""
         numbers = np.arange(len(self))[indices]
-        clips, moments = np.divmod(numbers, self._copies)
+        clips, moments = np.divmod(numbers, self.copies)
         needed, places = np.unique(clips, return_inverse=True)
         videos = self.whole.read_videos(needed)[:, self.moments]
         taken = videos[places, moments][:, None] if self._apart else videos[places]
