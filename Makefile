@@ -13,8 +13,9 @@ quickstart: $(VENV)/.bench
 	$(BIN)/bench table --runs runs
 	@echo "contact sheet: data/dynamics-mini/train/preview/contact_sheet.png"
 
+# A process a core, each with one thread: threads of several that want the same cores are slower than either alone.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
