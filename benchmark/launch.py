@@ -141,6 +141,8 @@ def _work(variables: dict[str, str], connection: Connection, task: Callable[...,
             task(*args)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:  # a second signal, while the first was being told of
+        code = 1
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # threads of torch that outlive the interpreter abort the process, at times
