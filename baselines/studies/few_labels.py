@@ -137,7 +137,7 @@ def measure(tables: Mapping[str, Table], labels: int, config: Config, seed: int)
 def _error(train: Table, rows: np.ndarray, cost: float, other: Table) -> float:
     from sklearn.svm import LinearSVC
 
-    machine = LinearSVC(C=cost, random_state=0).fit(train.features[rows], train.targets[rows])
+    machine = LinearSVC(C=cost, max_iter=20_000, random_state=0).fit(train.features[rows], train.targets[rows])
     return 1 - float(machine.score(other.features, other.targets))
 
 
