@@ -89,13 +89,12 @@ def _measure_generator(model: spec.Model) -> Figures:
     import torch
 
     from benchmark import evaluate
-    from benchmark.generation import attributes, scores
+    from benchmark.generation import attributes, run, scores
 
     config, (time, side, _, channels) = model.config({}), VIDEO_SHAPE
     frames = getattr(config, "frames", time) if model.description.input == "clips" else 1
     side = getattr(config, "image_size", side)
-    names = (model.description.labels,) if model.description.labels else model.description.attributes
-    width = attributes.width(names) if names else 0
     with torch.random.fork_rng(devices=[]):
-        network = model.module.build(config, (frames, channels, side, side), *([width] if width else []))
+        network = run.build(model, config, (frames, channels, side, side))
+    width = attributes.width(model.description.attributes)
     return Figures(parameters=evaluate.parameters(network), flops_per_clip=scores.flops_per_sample(network, width))

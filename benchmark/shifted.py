@@ -10,21 +10,20 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import dynamics_gen
-from benchmark import evaluate, inputs, machine, plots, predictions, record, spec
+from benchmark import evaluate, inputs, machine, plots, predictions, record
 from benchmark.choice import read_choice
 from benchmark.classification import Classification
 from benchmark.data import ClipDataset, Clips
-from benchmark.errors import ModelError, TrainingError
+from benchmark.errors import TrainingError
 from benchmark.folder import RunFolder
 from benchmark.parts import PartOfSplit
 from benchmark.plan import Plan, build_if_missing
 from benchmark.predictions import Predictions
-from benchmark.recipe import Training
+from benchmark.recorded import plan_of
 from dynamics_gen.config import RELEASES, SIZES, directory_name, release_named
 from dynamics_gen.errors import ConfigError
 
@@ -69,7 +68,7 @@ def evaluate_run(run: Path, wishes: Wishes, say: Callable[[str], None]) -> recor
     read = record.read(folder.record)
     _check(read, wishes.releases)
     with folder.locked():
-        planned = _plan(read, folder, wishes)
+        planned = plan_of(read, folder, machine.choose_device(wishes.device), wishes.model, read.input)
 
         def clips_of(split: ClipDataset) -> Clips:
             return planned.clips(split, wishes.workers, say)
@@ -135,24 +134,6 @@ def _check(read: record.Record, releases: tuple[str, ...]) -> None:
             raise ConfigError(f"the run was trained on {name} and has its test scores: expected another release")
 
 
-def _plan(read: record.Record, folder: RunFolder, wishes: Wishes) -> Plan:
-    """The run's own plan, from its record."""
-    description = spec.find(str(wishes.model) if wishes.model else read.model)
-    if description.name != read.model:
-        raise ModelError(f"{folder.path} is a run of {read.model}: got the file of {description.name}")
-    model = spec.load(dataclasses.replace(description, input=read.input))
-    try:
-        config = model.module.Config(**{name: as_config(value) for name, value in read.config.model.items()})
-        training = Training(**read.config.training)
-    except TypeError as error:
-        raise ModelError(
-            f"{folder.record} has settings that {read.model} no longer takes ({error}): "
-            f"go back to the commit that made it, {read.environment.commit}"
-        ) from None
-    device = machine.choose_device(wishes.device)
-    return Plan(model=model, config=config, training=training, device=device, folder=folder)
-
-
 def _score(
     read: record.Record, planned: Plan, name: str, split: ClipDataset, clips_of: Callable[[ClipDataset], Clips]
 ) -> record.Shifted:
@@ -198,8 +179,3 @@ def _score(
         seeds=tuple(seeds),
         environment=machine.environment(machine.device_name(planned.device), planned.training.precision),
     )
-
-
-def as_config(value: Any) -> Any:
-    """A value of a record as a `Config` has it: lists were tuples."""
-    return tuple(as_config(item) for item in value) if isinstance(value, list) else value

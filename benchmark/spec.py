@@ -89,6 +89,11 @@ class Description:
     attributes: tuple[str, ...] = ()
     labels: str = ""
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Attributes that go with its clips, whether it is told them or learns to tell them."""
+        return (self.labels,) if self.labels else self.attributes
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Model:

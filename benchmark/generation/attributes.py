@@ -52,8 +52,8 @@ def parts(names: tuple[str, ...] = NAMES) -> tuple[Part, ...]:
 
 
 def width(names: tuple[str, ...] = NAMES) -> int:
-    """How many numbers a row has."""
-    return parts(names)[-1].stop
+    """How many numbers a row has; none without names."""
+    return max((part.stop for part in parts(names)), default=0)
 
 
 def attributes_of(dataset: Any, names: tuple[str, ...] = NAMES) -> Float32[np.ndarray, "clips attribute"]:

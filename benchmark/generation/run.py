@@ -22,6 +22,7 @@ from benchmark.generation.learner import Generation
 from benchmark.generation.views import View
 from benchmark.parts import PartOfSplit, first_of_each_class
 from benchmark.plan import Options, Plan
+from benchmark.spec import Model
 from benchmark.train import Event
 from dynamics_gen.errors import ConfigError
 
@@ -63,7 +64,7 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
         f"{description.name} on {splits.folder}: {len(clips['train']):,} {description.input} of {shape[2]}×{shape[3]} "
         f"pixels, {recipe.epochs} epochs of batches of {recipe.batch_size}, {planned.hardware}, {recipe.precision}"
     )
-    states = {}
+    states, network = {}, build(planned.model, planned.config, shape)
     for seed in range(options.seeds):
         learner = make_learner(planned, seed, shape, clips["train"])
         states[seed] = stages.train_seed(
@@ -80,7 +81,6 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
     stages.check_split(test, opened["train"], options, splits.folder / "test")
     clips["test"] = clips_of(planned, test)
     seeds = tuple(_test(planned, seed, state, clips) for seed, state in states.items())
-    network = make_learner(planned, 0, shape).network
     made = record.write(
         record.Record(
             record_version=record.RECORD_VERSION,
@@ -96,7 +96,7 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
             features=record.Network(name=features.name, sha256=features.sha256),
             seeds=seeds,
             parameters=evaluate.parameters(network),
-            flops_per_sample=scores.flops_per_sample(network, attributes_width(planned)),
+            flops_per_sample=scores.flops_per_sample(network, attributes.width(description.attributes)),
             environment=machine.environment(planned.hardware, planned.training.precision),
             tags=record.Tags(verified=False, extra_data=False, note=""),
         ),
@@ -111,16 +111,10 @@ def configuration(planned: Plan, opened: Mapping[str, ClipDataset], features_sha
     return planned.configuration(seed, opened) | {"features": features_sha256}
 
 
-def attributes_width(planned: Plan) -> int:
-    """How many numbers the model is told of a clip, or learns to tell; 0 of most."""
-    names = _names(planned)
-    return attributes.width(names) if names else 0
-
-
-def _names(planned: Plan) -> tuple[str, ...]:
-    """Attributes that go with the clips."""
-    description = planned.model.description
-    return (description.labels,) if description.labels else description.attributes
+def build(model: Model, config: Any, shape: tuple[int, int, int, int]) -> nn.Module:
+    """A generator's network, which is given how many numbers go with a clip, if any do."""
+    width = attributes.width(model.description.known)
+    return model.module.build(config, shape, *([width] if width else []))
 
 
 def clips_of(planned: Plan, split: ClipDataset) -> Clips:
@@ -129,7 +123,7 @@ def clips_of(planned: Plan, split: ClipDataset) -> Clips:
     time_, height = split.video_shape[:2]
     view = View(split, description.input, getattr(config, "frames", time_), getattr(config, "image_size", height))
     told = None
-    if names := _names(planned):
+    if names := description.known:
         told = view.of_clips(attributes.attributes_of(split, names))
     return Clips(view, planned.device, FORM, attributes=told)
 
@@ -163,8 +157,7 @@ def make_learner(planned: Plan, seed: int, shape: tuple[int, int, int, int], tra
     fabric = planned.world.fabric(planned.device, planned.training.precision)
     features = frozen.features_of(planned.model.description.input, planned.device)
     torch.manual_seed(seed)
-    width = attributes_width(planned)
-    network: nn.Module = planned.model.module.build(planned.config, shape, *([width] if width else []))
+    network = build(planned.model, planned.config, shape)
     labelled = None
     if train is not None and isinstance(network, Classifies):
         labelled = labelled_part(train, network.labels, seed)

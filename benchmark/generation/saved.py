@@ -8,16 +8,14 @@ from pathlib import Path
 import torch
 
 import dynamics_gen
-from benchmark import spec
 from benchmark.data import Clips
-from benchmark.errors import ModelError, TrainingError
+from benchmark.errors import TrainingError
 from benchmark.folder import RunFolder
 from benchmark.generation import record
 from benchmark.generation.learner import Generation
 from benchmark.generation.run import clips_of, load_learner
 from benchmark.plan import Plan
-from benchmark.recipe import Training
-from benchmark.shifted import as_config
+from benchmark.recorded import plan_of
 from dynamics_gen.config import SIZES, directory_name
 
 
@@ -64,18 +62,6 @@ def open_run(run: Path, seed: int, device: torch.device, model: Path | None = No
     made = record.read(folder.record)
     if seed not in [one.seed for one in made.seeds]:
         raise TrainingError(f"{folder.record} has the seeds {[one.seed for one in made.seeds]}: got --seed {seed}")
-    description = spec.find(str(model) if model else made.model)
-    if description.name != made.model:
-        raise ModelError(f"{run} is a run of {made.model}: got the file of {description.name}")
-    loaded = spec.load(description)
-    try:
-        config = loaded.module.Config(**{name: as_config(value) for name, value in made.config.model.items()})
-        training = Training(**made.config.training)
-    except TypeError as error:
-        raise ModelError(
-            f"{folder.record} has settings that {made.model} no longer takes ({error}): "
-            f"go back to the commit that made it, {made.environment.commit}"
-        ) from None
-    planned = Plan(model=loaded, config=config, training=training, device=device, folder=folder)
+    planned = plan_of(made, folder, device, model)
     shape = (made.view.frames, 3, made.view.image_size, made.view.image_size)
     return SavedRun(record=made, planned=planned, learner=load_learner(planned, seed, shape))

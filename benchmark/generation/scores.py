@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.data import Clips, sequential
+from benchmark.data import Batch, Clips, sequential
 from benchmark.generation import metrics
 from benchmark.generation.contract import Classifies, Infers, Likelihood
 from benchmark.generation.failures import LEAST_FRAMES, Criterion
@@ -35,12 +36,13 @@ def score(learner: Generation, test: Clips, train: Clips, names: tuple[str, ...]
         names: attributes that it is told.
     """
     count = min(SCORED, len(test), len(train))
-    real, told = _taken(test, count)
-    told = told if names else None
+    held_out = _taken(test, count)
+    real = torch.cat([batch.clips for batch in held_out])
+    told = torch.cat([batch.attributes for batch in held_out if batch.attributes is not None]) if names else None
     start = time.monotonic()
     samples = torch.cat([clips for clips, _ in learner.samples(count, told, TEST_SEED)])
     samples_per_s = count / (time.monotonic() - start)
-    learnt = _taken(train, count)[0]
+    learnt = torch.cat([batch.clips for batch in _taken(train, count)])
     true, made, seen = (_features(learner, clips) for clips in (real, samples, learnt))
     apart = one_a_clip(_places(test, count), getattr(test.dataset, "copies", 1))
     manifold = metrics.precision_recall(true[apart], made[: len(apart)])
@@ -55,8 +57,8 @@ def score(learner: Generation, test: Clips, train: Clips, names: tuple[str, ...]
         coverage=neighbourhoods.coverage,
         spread=metrics.spread(made) / metrics.spread(true),
         reconstruction=_reconstruction(learner, real, told, true) if isinstance(learner.sampler, Infers) else None,
-        nats=_nats(learner, test, count) if isinstance(learner.sampler, Likelihood) else None,
-        error=_error(learner, test, count) if isinstance(learner.sampler, Classifies) else None,
+        nats=_nats(learner, held_out) if isinstance(learner.sampler, Likelihood) else None,
+        error=_error(learner, held_out) if isinstance(learner.sampler, Classifies) else None,
         **_failures(learnt, real, samples),
         agreement={} if told is None else dict(agreement(samples, told, names)),
         agreement_of_data={} if told is None else dict(agreement(real, told, names)),
@@ -99,12 +101,10 @@ def _places(clips: Clips, count: int) -> np.ndarray:
     return np.linspace(0, len(clips) - 1, count).round().astype(int)
 
 
-def _taken(clips: Clips, count: int) -> tuple[Tensor, Tensor | None]:
-    """`count` clips, evenly spread over a split, and their attributes."""
+def _taken(clips: Clips, count: int) -> list[Batch]:
+    """`count` clips, evenly spread over a split."""
     places = _places(clips, count)
-    batches = list(clips.batches([places[rows] for rows in sequential(count, SAMPLES_A_BATCH)]))
-    told = None if clips.attributes is None else torch.cat([b.attributes for b in batches if b.attributes is not None])
-    return torch.cat([batch.clips for batch in batches]), told
+    return list(clips.batches([places[rows] for rows in sequential(count, SAMPLES_A_BATCH)]))
 
 
 def _features(learner: Generation, clips: Tensor) -> np.ndarray:
@@ -145,18 +145,12 @@ def _failures(learnt: Tensor, real: Tensor, samples: Tensor) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _error(learner: Generation, test: Clips, count: int) -> float:
-    places = _places(test, count)
-    batches = test.batches([places[rows] for rows in sequential(count, SAMPLES_A_BATCH)])
-    return torch.cat([missed(learner.sampler, batch) for batch in batches]).double().mean().item()
+def _error(learner: Generation, held_out: Sequence[Batch]) -> float:
+    return torch.cat([missed(learner.sampler, batch) for batch in held_out]).double().mean().item()
 
 
 @torch.no_grad()
-def _nats(learner: Generation, test: Clips, count: int) -> float:
-    places = _places(test, count)
-    found = []
+def _nats(learner: Generation, held_out: Sequence[Batch]) -> float:
     with torch.random.fork_rng():
         torch.manual_seed(TEST_SEED)
-        for batch in test.batches([places[rows] for rows in sequential(count, SAMPLES_A_BATCH)]):
-            found.append(learner.sampler.nats(batch))
-    return torch.cat(found).double().mean().item()
+        return torch.cat([learner.sampler.nats(batch) for batch in held_out]).double().mean().item()
