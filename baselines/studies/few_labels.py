@@ -11,6 +11,7 @@ their frames in order.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,9 +24,11 @@ from jaxtyping import Float32, Int64
 from torch.nn.functional import avg_pool2d
 
 import dynamics_gen
+from benchmark import stages
 from benchmark.checkpoint import refuse_change
 from benchmark.data import Clips, sequential
 from benchmark.errors import ModelError
+from benchmark.generation.attributes import attributes_of
 from benchmark.generation.contract import Represents
 from benchmark.generation.saved import open_run
 from benchmark.generation.views import View
@@ -96,7 +99,7 @@ def study(config: Config, seed: int, folder: Path, device: torch.device, say: Ca
         DynamicsError: a run or the data are missing, or a network has no features to show.
         OSError: a file cannot be read or written.
     """
-    path, settings = folder / "rows.json", {**_settings(config), "seed": seed}
+    path, settings = folder / "rows.json", {**stages.plain(dataclasses.asdict(config)), "seed": seed}
     rows: list[dict[str, Any]] = []
     if path.exists():
         kept = json.loads(path.read_text("utf-8"))
@@ -146,24 +149,19 @@ def _tables(config: Config, kind: str, seed: int, device: torch.device) -> Itera
     represent, image_size = _representation(config, kind, seed, device)
     folder = Path(config.data) / directory_name("standard", config.size)
     splits = {name: dynamics_gen.open(folder / name) for name in SPLITS}
-    from dynamics_gen.shapes import FAMILIES
-
     frames, clips = {}, {}
     for name, split in splits.items():
         whole = View(split, "clips", config.moments, image_size)
         found = _features(Clips(whole, device, "pixels"), represent)  # [clips, moments, features]
         frames[name], clips[name] = found[:, :: max(config.moments // 4, 1)], found
-    frame_basis = _Components(frames["train"].reshape(-1, frames["train"].shape[2]), config.components)
-    clip_basis = _Components(frames["train"].reshape(-1, frames["train"].shape[2]), config.clip_components)
-    names = np.array(list(FAMILIES))
+    rows = frames["train"].reshape(-1, frames["train"].shape[2])
+    frame_basis, clip_basis = (_Components(rows, count) for count in (config.components, config.clip_components))
     yield (
         "shape",
         {
             name: Table(
                 features=frame_basis(frames[name].reshape(-1, frames[name].shape[2])),
-                targets=np.repeat(
-                    (split.column("parameters/shape").astype(str)[:, None] == names).argmax(1), frames[name].shape[1]
-                ),
+                targets=np.repeat(attributes_of(split, ("shape",)).argmax(1), frames[name].shape[1]),
             )
             for name, split in splits.items()
         },
@@ -198,14 +196,16 @@ def _representation(
     config: Config, kind: str, seed: int, device: torch.device
 ) -> tuple[Callable[[torch.Tensor], torch.Tensor], int]:
     """What makes features of single frames as clips, and the size of frames that it takes."""
-    sizes = [open_run(Path(config.runs) / name / f"standard-{config.size}", seed, device) for name in config.models]
+    if not config.models:
+        return _pixels, 32
+    wanted = config.models[0] if kind == PIXELS else kind
+    opened = open_run(Path(config.runs) / wanted / f"standard-{config.size}", seed, device)
+    image_size, network = opened.record.view.image_size, opened.learner.sampler
     if kind == PIXELS:
-        return _pixels, sizes[0].record.view.image_size if sizes else 32
-    opened = sizes[config.models.index(kind)]
-    network = opened.learner.sampler
+        return _pixels, image_size
     if not isinstance(network, Represents):
         raise ModelError(f"{kind} has no features to show: expected a model with `represent`, such as ali, gan or vae")
-    return network.represent, opened.record.view.image_size
+    return network.represent, image_size
 
 
 def _pixels(clips: torch.Tensor) -> torch.Tensor:
@@ -221,9 +221,3 @@ def _features(clips: Clips, represent: Callable[[torch.Tensor], torch.Tensor]) -
         frames = batch.clips.transpose(1, 2).flatten(0, 1)[:, :, None]  # [B·T, C, 1, H, W]
         parts.append(represent(frames).float().unflatten(0, (len(batch), -1)).cpu().numpy())
     return np.concatenate(parts)
-
-
-def _settings(config: Config) -> dict[str, Any]:
-    import dataclasses
-
-    return json.loads(json.dumps(dataclasses.asdict(config)))
