@@ -31,6 +31,7 @@ RESULTS = {
         "human.result",
         "plots",
         "predictions",
+        "generation.record",
         "ranking",
         "record",
         "schema",

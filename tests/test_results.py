@@ -69,13 +69,13 @@ def cells(text: str, model: str) -> list[str]:
 
 def test_page_without_records_measures_nothing() -> None:
     """Every section is there and says so; the only figures are the thesis's."""
-    page = make_page([], [], REFERENCES, {}, "leaderboard/")
+    page = make_page([], [], REFERENCES, {}, "Not measured yet.", "leaderboard/")
     for question in QUESTIONS:
         assert f"## {question.title}" in page.text
     sections = page.text.split("\n## ")[2:]
-    assert len(sections) == 7 + len(QUESTIONS)
+    assert len(sections) == 6 + len(QUESTIONS)
     assert all("Not measured yet." in one for one in sections)
-    assert page.text.split("## In short")[1].split("\n## ")[0].count("Not measured yet.") == 2 + len(QUESTIONS)
+    assert page.text.split("## In short")[1].split("\n## ")[0].count("Not measured yet.") == 3 + len(QUESTIONS)
     assert page.pictures == {}
     assert "figures/" not in page.text
 
@@ -100,7 +100,7 @@ def test_order_is_compared_pair_by_pair(tmp_path: Path) -> None:
     (last,) = [pair for pair in order.pairs if (pair.better, pair.worse) == ("convlstm", "relation_network")]
     assert last.difference.mean == pytest.approx(-found.mean)
     assert last.p >= found.p
-    page = make_page(entries, [], REFERENCES, {}, "b/").text
+    page = make_page(entries, [], REFERENCES, {}, "", "b/").text
     assert "Of 6 pairs, 4 hold, 1 are reversed, and 1 cannot be told apart. Not measured yet: Two-Streams." in page
     assert "![Errors of the models of table 5.2 in the thesis and here](b/figures/order.png)" in page
     assert "| [convlstm](b/entries/ours/convlstm/) | ours |" in page
@@ -239,7 +239,7 @@ def test_records_are_held_against_chance(tmp_path: Path) -> None:
 def test_folder_of_another_name_is_a_question_of_its_own(tmp_path: Path) -> None:
     """Whatever else was tried is shown after what was asked."""
     tried = entered(tmp_path / "dropout" / "half", "conv3d", 0.3, dropout=0.5)
-    page = make_page([entered(tmp_path / "ours" / "a", "conv3d", 0.2, dropout=0.0)], [tried], REFERENCES, {}, "")
+    page = make_page([entered(tmp_path / "ours" / "a", "conv3d", 0.2, dropout=0.0)], [tried], REFERENCES, {}, "", "")
     assert [one.folder for one in all_questions([tried])] == [*(one.folder for one in QUESTIONS), "dropout"]
     section = page.text.split("## Also tried: dropout\n")[1]
     assert "](experiments/dropout/half/) | 0.5 |" in section
@@ -270,7 +270,7 @@ def test_training_size_is_drawn_with_the_board(tmp_path: Path) -> None:
     assert [row.entry.train_per_class for row in curve.rows] == [5, 10, 20]
     (said,) = answers(SIZE, entries)
     assert said.startswith(f"conv3d, rgb: error ∝ clips^−{curve.exponent:.2f}, by least squares over 3 records")
-    page = make_page(board, experiments, REFERENCES, {}, "")
+    page = make_page(board, experiments, REFERENCES, {}, "", "")
     assert "![Test error against clips of each class in train](figures/training-size.png)" in page.text
     ((name, *points),) = SizePicture((curve,)).numbers()
     assert name == "conv3d, rgb"
@@ -302,8 +302,8 @@ def test_page_is_written_and_found_right(root: Path) -> None:
     for target in re.findall(r"\]\(([^)]*)\)", before["RESULTS.md"].decode()):
         if "/figures/" in target or (target.startswith("leaderboard/entries/ours/") and target.endswith("/")):
             assert (root.parent / target).exists(), target
-    assert "is what the records say, with 2 pictures" in main(root, root.parent / "RESULTS.md", check=True)
-    assert "is written" in main(root, root.parent / "RESULTS.md", check=False)
+    assert "are what the records say, with 2 pictures" in main(root, root.parent / "RESULTS.md", check=True)
+    assert "are written" in main(root, root.parent / "RESULTS.md", check=False)
     assert written(root) == before
     for name in ("order.png", "training-size.png"):
         with Image.open(root / "figures" / name) as picture:

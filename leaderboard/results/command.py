@@ -1,4 +1,4 @@
-"""`bench results`: reads the board's folder, writes the results page and its pictures, or checks them.
+"""`bench results`: writes results page, pictures and generators' page from the board's folder, or checks them.
 
 A command calls `main` lazily; errors are `DynamicsError` and `OSError`:
 
@@ -15,7 +15,10 @@ from dynamics_gen.files import write_whole
 from leaderboard.entries import read_entries
 from leaderboard.errors import BoardError
 from leaderboard.reference import read_references
+from leaderboard.results.chapter4 import claims, in_short
 from leaderboard.results.figures import PICTURES
+from leaderboard.results.generators import GENERATORS, read_generators
+from leaderboard.results.generators_page import make_generators_page
 from leaderboard.results.page import make_page
 from leaderboard.results.studies import read_studies
 from leaderboard.table import compare
@@ -41,12 +44,17 @@ def main(root: Path, page: Path, check: bool) -> str:
     """
     way = Path(os.path.relpath(root, page.parent)).as_posix() + "/"
     entries, experiments = read_entries(root), read_entries(root, EXPERIMENTS)
-    made = make_page(entries, experiments, read_references(root), read_studies(root), way)
+    generators, studies = read_generators(root), read_studies(root)
+    chapter4 = in_short(claims(generators, studies))
+    made = make_page(entries, experiments, read_references(root), studies, chapter4, way)
+    texts = {page: made.text, root / GENERATORS / "README.md": make_generators_page(generators, studies)}
+    for path, text in texts.items():
+        if check:
+            compare(path, text, "bench results")
+        else:
+            path.parent.mkdir(exist_ok=True)
+            write_whole(path, text.encode("utf-8"))
     files = {kind.file: root / "figures" / kind.file for kind in PICTURES}
-    if check:
-        compare(page, made.text, "bench results")
-    else:
-        write_whole(page, made.text.encode("utf-8"))
     for name, path in files.items():
         picture = made.pictures.get(name)
         if picture is None and path.exists():
@@ -57,5 +65,5 @@ def main(root: Path, page: Path, check: bool) -> str:
             if check:
                 raise BoardError(f"{path} does not show what the records say: run `bench results` and commit it")
             picture.write(path)
-    said = "is what the records say" if check else "is written"
-    return f"{page} {said}, with {len(made.pictures)} pictures in {root / 'figures'}"
+    said = "are what the records say" if check else "are written"
+    return f"{' and '.join(map(str, texts))} {said}, with {len(made.pictures)} pictures in {root / 'figures'}"

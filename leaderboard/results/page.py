@@ -16,13 +16,13 @@ from leaderboard.results import breakdown
 from leaderboard.results.figures import OrderPicture, Picture, SizePicture, pictures
 from leaderboard.results.questions import all_questions, answers, curves, section
 from leaderboard.results.studies import in_short as in_short_of
-from leaderboard.results.studies import toy
 from leaderboard.results.thesis import Order, beside, in_short, order_of, order_sections
 from leaderboard.results.words import NOT_MEASURED
 
 GENERATED = "<!-- Written by `bench results` from leaderboard/. Edits are lost, and CI refuses them. -->"
 ORDER = "Does the order of table 5.2 hold?"
 TOY = "Does ALI cover more modes than a GAN, and what is its inference worth?"
+CHAPTER_4 = "Do the claims of chapter 4 hold?"
 THESIS = "thesis"
 """Name of the reference that the page is about."""
 
@@ -40,9 +40,19 @@ def make_page(
     experiments: Sequence[Entry],
     references: Sequence[Reference],
     studies: Mapping[str, dict[str, Any]],
+    chapter4: str,
     way: str,
 ) -> Page:
-    """Derives the whole page; `way` leads from it to the board's folder, with a slash at its end."""
+    """Derives the whole page.
+
+    Args:
+        entries: those of the board.
+        experiments: those that answer a question.
+        references: published figures.
+        studies: what they found, by name.
+        chapter4: how many of its claims hold, a sentence.
+        way: from the page to the board's folder, with a slash at its end.
+    """
     boards = [board for board in make_boards(entries) if board.release in RELEASES and board.size in SIZES]
     standard = [board for board in boards if board.release == "standard"]
     thesis = [reference for reference in references if reference.name == THESIS]
@@ -60,7 +70,8 @@ def make_page(
         "# Results",
         _introduction(way),
         "## In short",
-        _in_short(orders, questions, experiments, entries) + f"\n- **{TOY}** {in_short_of(studies)}",
+        _in_short(orders, questions, experiments, entries)
+        + f"\n- **{TOY}** {in_short_of(studies)}\n- **{CHAPTER_4}** {chapter4} See [the generators]({way}generators/).",
     ]
     parts += ["## Beside the thesis", *(part for one in thesis for part in beside(standard, one, way))]
     parts += [f"## {ORDER}", *order_sections(orders)]
@@ -76,7 +87,6 @@ def make_page(
         parts += [f"## {question.title}", *section(question, experiments, entries, way)]
         if question is by_size:
             parts += shown(SizePicture.file, "Test error against clips of each class in train")
-    parts += [f"## {TOY}", *toy(studies, way)]
     return Page(text="\n\n".join(parts) + "\n", pictures=drawn)
 
 

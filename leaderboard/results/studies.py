@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmark.errors import RecordError
 from leaderboard.markdown import escape, table
 from leaderboard.results.words import NOT_MEASURED, p_value
 
 STUDIES = "studies"
 TOY = "ali_toy"
+FEW_LABELS = "few_labels"
 
 COUNTS = {
     "covered": ("modes covered, as the thesis counts", 1),
@@ -73,6 +76,33 @@ def in_short(studies: Mapping[str, dict[str, Any]]) -> str:
             f"{name}: {ours[0]:.1f} and {ours[1]:.1f} (Welch's p {p_value(found['tests'][metric]['welch']['p'])})"
         )
     return f"ALI and GAN after {found['iterations']:,} iterations, {'; '.join(said)}."
+
+
+def few_label_rows(studies: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the study of few labels found, of its first seed."""
+    return studies[FEW_LABELS]["seeds"][0]["findings"]["rows"] if FEW_LABELS in studies else []
+
+
+def linear_machines(studies: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Errors of linear machines for each target, by kind of features and number of labels."""
+    rows = few_label_rows(studies)
+    if not rows:
+        return [NOT_MEASURED]
+    parts = []
+    for target in dict.fromkeys(row["target"] for row in rows):
+        mine = {(row["features"], row["labels"]): row for row in rows if row["target"] == target}
+        labels = sorted({count for _, count in mine})
+        lines = []
+        for kind in dict.fromkeys(kind for kind, _ in mine):
+            found = [mine.get((kind, count)) for count in labels]
+            lines.append([escape(kind), *(_mean_and_deviation(row["errors"]) if row else "–" for row in found)])
+        headings = [f"{escape(target)}: features of", *(f"{count:,} labels" for count in labels)]
+        parts.append(table(headings, [False, *[True] * len(labels)], lines))
+    return parts
+
+
+def _mean_and_deviation(errors: Sequence[float]) -> str:
+    return f"{100 * np.mean(errors):.1f} ± {100 * np.std(errors, ddof=min(1, len(errors) - 1)):.1f}"
 
 
 def _counts(found: Mapping[str, Any]) -> str:

@@ -1,0 +1,254 @@
+"""The generators' page: every number from a record, claims judged by them, nothing claimed that was not measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from benchmark.generation import record
+from benchmark.generation.record import RECORD_VERSION, Network, Reconstruction, Record, Scores, Seed, View
+from benchmark.record import Dataset, Environment, Settings, Split, Splits, Tags
+from leaderboard.results import chapter4
+from leaderboard.results.generators import boards, named, read_generators
+from leaderboard.results.generators_page import make_generators_page
+from leaderboard.results.studies import read_studies
+
+BOARD = Path(__file__).parent.parent / "leaderboard"
+HASH = "0" * 64
+
+
+def scores(frechet: float, **others: Any) -> Scores:
+    """Of 2,000 samples; `psnr` and `feature_distance` are those of reconstructions."""
+    psnr, apart = others.pop("psnr", None), others.pop("feature_distance", 0.5)
+    reconstruction = None
+    if psnr is not None:
+        reconstruction = Reconstruction(mean_squared_error=0.01, psnr=psnr, feature_distance=apart)
+    known: dict[str, Any] = {
+        "precision": 0.5,
+        "recall": 0.25,
+        "density": 0.75,
+        "coverage": 0.5,
+        "nats": None,
+        "error": None,
+        "failed": None,
+        "failed_by_cause": {},
+        "failed_of_data": None,
+        "agreement": {},
+        "agreement_of_data": {},
+    }
+    return Scores(
+        samples=2000,
+        frechet=frechet,
+        frechet_of_train=1.0,
+        spread=0.9,
+        reconstruction=reconstruction,
+        **{**known, **others},
+    )
+
+
+def made(model: str, frechet: float, *, form: str = "frames", seeds: int = 1, **others: Any) -> Record:
+    """A record; `settings` are the model's, `labels` and `attributes` the record's own, the rest its scores'."""
+    settings = others.pop("settings", {})
+    labels, attributes = others.pop("labels", ""), others.pop("attributes", ())
+    split = Split(fingerprint=HASH, clips=500)
+    return Record(
+        record_version=RECORD_VERSION,
+        metric_version=record.METRIC_VERSION,
+        model=model,
+        task="generation",
+        view=View(form=form, frames=1 if form == "frames" else 16, image_size=32),
+        attributes=attributes,
+        labels=labels,
+        source="tests",
+        dataset=Dataset(
+            release="standard",
+            size="mini",
+            seed=1,
+            frames=32,
+            fps=16.0,
+            image_size=64,
+            classes=("one", "other"),
+            splits=Splits(train=split, valid=split, test=split),
+        ),
+        config=Settings(model=settings, training={"epochs": 3}),
+        features=Network(name="frames", sha256=HASH),
+        seeds=tuple(
+            Seed(
+                seed=seed,
+                chosen_epoch=1,
+                chosen_by="frechet",
+                history=({"epoch": 1.0, "valid_frechet": frechet},),
+                test=scores(frechet + seed, **others),
+                weights_sha256=HASH,
+                wall_time_s=120.0,
+                training_clips_per_s=100.0,
+                samples_per_s=100.0,
+                peak_memory_bytes=1,
+            )
+            for seed in range(seeds)
+        ),
+        parameters=1_500_000,
+        flops_per_sample=10,
+        environment=Environment(
+            device="a *computer*",
+            precision="32-true",
+            threads=1,
+            commit="unknown",
+            python="3",
+            platform="x",
+            libraries={},
+        ),
+        tags=Tags(verified=False, extra_data=False, note=""),
+    )
+
+
+def commit(root: Path, name: str, one: Record, pictures: tuple[str, ...] = ()) -> None:
+    """Puts a run where the page looks for it."""
+    folder = root / "generators" / name
+    folder.mkdir(parents=True)
+    record.write(one, folder / "record.json")
+    for picture in pictures:
+        Image.new("RGB", (4, 4)).save(folder / picture)
+
+
+def claim(root: Path, start: str) -> chapter4.Claim:
+    """The one that starts so."""
+    (found,) = [one for one in chapter4.claims(read_generators(root), {}) if one.says.startswith(start)]
+    return found
+
+
+def test_empty_board_claims_nothing(tmp_path: Path) -> None:
+    """All sections are there and open."""
+    text = make_generators_page(read_generators(tmp_path), {})
+    assert "0 hold" not in text
+    assert text.count("Not measured yet.") >= 10
+    assert all(not one.verdict for one in chapter4.claims([], {}))
+
+
+def test_rows_are_the_records_means_in_order_of_the_distance(tmp_path: Path) -> None:
+    """Means over seeds; a dash where a model has no such score; pictures that are there; text makes no markup."""
+    commit(tmp_path, "gan-mini", made("gan", 40.0, seeds=2), ("samples-seed0.png", "curves.png"))
+    commit(tmp_path, "ali-mini", made("ali", 30.0, psnr=12.5, feature_distance=0.61))
+    text = "\n".join(boards(read_generators(tmp_path)))
+    lines = [line for line in text.splitlines() if line.startswith("| [")]
+    assert lines[0].startswith("| [ali](ali-mini/) | 30.0 (1.0) | 0.50 | 0.25 | 0.75 | 0.50 | 12.5 | 0.61 | – | 1.50 M")
+    assert lines[1].startswith("| [gan](gan-mini/) | 40.5 (1.0) | 0.50 | 0.25 | 0.75 | 0.50 | – | – | – |")
+    assert lines[1].endswith("| 3 | 2 | a &#42;computer&#42; | 2 |")
+    assert re.findall(r"!\[[^]]*\]\(([^)]*)\)", text) == ["gan-mini/samples-seed0.png", "gan-mini/curves.png"]
+
+
+def test_runs_of_a_model_are_named_by_what_differs(tmp_path: Path) -> None:
+    """Settings that all of them share are not said; other views do not count."""
+    commit(tmp_path, "a", made("ali", 30.0, settings={"encoder": "gaussian", "width": 0.5}))
+    commit(tmp_path, "b", made("ali", 31.0, settings={"encoder": "deterministic", "width": 0.5}))
+    commit(tmp_path, "c", made("ali", 31.0, form="clips", settings={"encoder": "other", "width": 2.0}))
+    found = read_generators(tmp_path)
+    assert [named(one, found) for one in found] == ["ali (encoder gaussian)", "ali (encoder deterministic)", "ali"]
+
+
+def test_clips_show_the_share_that_failed(tmp_path: Path) -> None:
+    """And have a table of their own."""
+    commit(tmp_path, "gan", made("gan", 40.0))
+    commit(tmp_path, "rali", made("rali_single", 40.0, form="clips", failed=0.125))
+    text = "\n".join(boards(read_generators(tmp_path)))
+    assert text.count("## Frames of 32×32") == 1
+    assert text.count("## Clips of 16×32×32") == 1
+    assert text.count("failed %") == 1
+    assert "| 12.5 |" in text
+
+
+@pytest.mark.parametrize(("ali", "gan", "verdict"), [(30.0, 40.0, "holds"), (40.0, 30.0, "does not hold")])
+def test_claims_are_judged_by_the_records(tmp_path: Path, ali: float, gan: float, verdict: str) -> None:
+    """The other way round they do not hold; one training of each is said."""
+    commit(tmp_path, "ali", made("ali", ali))
+    assert not claim(tmp_path, "Learning inference").verdict
+    commit(tmp_path, "gan", made("gan", gan))
+    found = claim(tmp_path, "Learning inference")
+    assert found.verdict.startswith(verdict)
+    assert found.verdict.endswith("(one training of each)")
+    assert found.ours == f"Fréchet distance: ALI {ali:.1f}, GAN {gan:.1f}"
+
+
+def test_reconstructions_must_beat_both_rivals(tmp_path: Path) -> None:
+    """In features less is better, in pixels more."""
+    commit(tmp_path, "ali", made("ali", 1.0, psnr=14.0, feature_distance=0.6))
+    commit(tmp_path, "inverse", made("learned_inverse", 1.0, psnr=13.0, feature_distance=0.7))
+    commit(tmp_path, "post", made("post_hoc_inference", 1.0, psnr=15.0, feature_distance=0.8))
+    joint = [one for one in chapter4.claims(read_generators(tmp_path), {}) if one.says.startswith("Inference")]
+    assert [one.verdict.split(" (")[0] for one in joint] == ["holds", chapter4.REVERSED]
+
+
+def test_few_labels_are_compared_number_by_number(tmp_path: Path) -> None:
+    """Ahead at one number and behind at the other is no verdict."""
+    for labels, ali, gan in ((1000, 0.5, 0.6), (2000, 0.5, 0.4)):
+        for model, error in (("semi_supervised_ali", ali), ("semi_supervised_gan", gan)):
+            run = made(model, 30.0, labels="shape", error=error, settings={"labels": labels})
+            commit(tmp_path, f"{model}-{labels}", run)
+    found = claim(tmp_path, "Of K + 1")
+    assert found.ours == "1,000, 2,000 labels: 50.0, 50.0 % against 60.0, 40.0 %"
+    assert found.verdict.startswith("cannot be told")
+    text = make_generators_page(read_generators(tmp_path), {})
+    assert "| 1,000 | 50.0 | 60.0 |" in text
+    assert "| 2,000 | 50.0 | 40.0 |" in text
+
+
+def study(errors: dict[tuple[str, str, int], list[float]]) -> dict[str, Any]:
+    """A study of few labels."""
+    rows = [{"target": t, "features": f, "labels": n, "errors": found} for (t, f, n), found in errors.items()]
+    return {"few_labels": {"seeds": [{"findings": {"rows": rows}}]}}
+
+
+def test_linear_machines_are_told_apart_by_their_draws() -> None:
+    """Two deviations apart or more; the table has mean and deviation of each."""
+    few = study(
+        {
+            ("shape", "ali", 1000): [0.50, 0.52],
+            ("shape", "gan", 1000): [0.60, 0.62],
+            ("path", "ali", 1000): [0.50, 0.60],
+            ("path", "gan", 1000): [0.52, 0.62],
+        }
+    )
+    (found,) = [one for one in chapter4.claims([], few) if "linear machine" in one.says]
+    assert found.ours == "shape, 1,000 labels: 51.0 against 61.0 %; path, 1,000 labels: 55.0 against 57.0 %"
+    assert found.verdict.startswith("holds in part")
+    text = make_generators_page([], few)
+    assert "| ali | 51.0 ± 1.4 |" in text
+    assert "| gan | 57.0 ± 7.1 |" in text
+
+
+def test_conditional_models_are_set_beside_true_frames(tmp_path: Path) -> None:
+    """What is read off samples, and off true ones."""
+    told = made(
+        "conditional_ali", 30.0, attributes=("shape",), agreement={"shape": 0.25}, agreement_of_data={"shape": 0.5}
+    )
+    commit(tmp_path, "conditional", told)
+    assert "| shape | 0.25 | 0.50 |" in make_generators_page(read_generators(tmp_path), {})
+
+
+def test_committed_runs_have_their_pictures() -> None:
+    """Every committed run shows samples and curves; models that infer, reconstructions and interpolations as well."""
+    for one in read_generators(BOARD):
+        for seed in one.record.seeds:
+            wanted = {f"samples-seed{seed.seed}.png", "curves.png"}
+            if seed.test.reconstruction is not None:
+                wanted |= {f"{name}-seed{seed.seed}.png" for name in ("reconstructions", "interpolations")}
+            if one.record.attributes:
+                wanted.add(f"varied-seed{seed.seed}.png")
+            assert wanted <= set(one.pictures), one.name
+        for picture in one.pictures:
+            with Image.open(BOARD / "generators" / one.name / picture) as opened:
+                opened.verify()
+
+
+def test_verdicts_of_the_toy_are_those_of_its_tests() -> None:
+    """The committed study's test decides."""
+    found = read_studies(BOARD)
+    p = found["ali_toy"]["seeds"][0]["findings"]["tests"]["covered"]["mann_whitney"]["p"]
+    (modes,) = [one for one in chapter4.claims([], found) if one.says.startswith("On the grid")]
+    assert (modes.verdict == chapter4.UNTOLD) == (p > 0.05)
+    assert dataclasses.replace(modes, verdict="").thesis == "13.4 ± 5.8 against 10.4 ± 9.2"
