@@ -7,10 +7,11 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from benchmark import machine, stages
-from benchmark.checkpoint import first_difference
+from benchmark.checkpoint import first_difference, refuse_change
 from benchmark.errors import TrainingError
 from benchmark.plan import Options, Plan
 from dynamics_gen.files import write_whole
@@ -54,6 +55,32 @@ def run_study(planned: Plan, options: Options, say: Callable[[str], None]) -> di
         }
         write_whole(folder.study, (json.dumps(made, indent=1, allow_nan=False) + "\n").encode())
         return made
+
+
+class KeptRows:
+    """What a study has found so far, a row at a time, in a file that is written anew, whole, with each of them.
+
+    Args:
+        path: of the file.
+        settings: of the study; rows of others are refused.
+
+    Raises:
+        TrainingError: the file is of other settings.
+    """
+
+    def __init__(self, path: Path, settings: dict[str, Any]) -> None:
+        self._path, self._settings = path, stages.plain(settings)
+        self.rows: list[dict[str, Any]] = []
+        if path.exists():
+            kept = json.loads(path.read_text("utf-8"))
+            refuse_change(path.parent, kept["settings"], self._settings)
+            self.rows = kept["rows"]
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Keeps one more."""
+        self.rows.append(stages.plain(row))
+        content = {"settings": self._settings, "rows": self.rows}
+        write_whole(self._path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def _there(planned: Plan, settings: dict[str, Any], seeds: int) -> dict[str, Any] | None:

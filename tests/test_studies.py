@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from benchmark.errors import RecordError
-from leaderboard.results.studies import in_short, read_studies, toy
+from leaderboard.results.studies import in_short, read_studies, stability, toy
 from leaderboard.results.words import NOT_MEASURED
 
 BOARD = Path(__file__).parent.parent / "leaderboard"
@@ -45,3 +46,26 @@ def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
     (folder / "study.json").write_text("[]")
     with pytest.raises(RecordError, match=r"broken.study\.json is no study"):
         read_studies(tmp_path)
+
+
+def outcome(name: str, frechets: list[float], failed: float | None, **causes: float) -> dict[str, Any]:
+    """Of one variant and seed."""
+    scores = None if failed is None else {"frechet": frechets[-1], "failed": failed, "failed_by_cause": causes}
+    shares = {"train_judged_real": 0.9, "valid_judged_real": 0.8, "valid_samples_judged_real": 0.1}
+    history = [{"valid_frechet": value, **shares} for value in frechets]
+    return {"name": name, "about": "suspect", "scores": scores, "history": history}
+
+
+def test_stability_is_told_for_each_factor() -> None:
+    """Means and ranges over seeds, the commonest causes, how restless the distance was, collapses counted."""
+    seeds = [
+        [outcome("data", [10.0, 20.0], 0.5, lost=0.4, split=0.2, vast=0.1), outcome("noise", [30.0], None)],
+        [outcome("data", [10.0, 10.0], 0.3, lost=0.2, split=0.0, vast=0.1), outcome("noise", [30.0], None)],
+    ]
+    found = {"rali_stability": {"seeds": [{"findings": {"rows": rows}} for rows in seeds]}}
+    (text,) = stability(found)
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines()[2:]]
+    assert lines[0][2:7] == ["0 of 2", "15.0 (10.0–20.0)", "40 (30–50)", "lost 30 %, split 10 %", "0.35 (0.00–0.69)"]
+    assert lines[0][7:] == ["90 (90–90)", "80 (80–80)", "10 (10–10)"]
+    assert lines[1][2:7] == ["2 of 2", "–", "–", "–", "0.00 (0.00–0.00)"]
+    assert stability({}) == [NOT_MEASURED]

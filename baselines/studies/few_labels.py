@@ -13,7 +13,6 @@ their frames in order.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,17 +25,15 @@ from scipy.optimize import minimize
 from torch.nn.functional import avg_pool2d
 
 import dynamics_gen
-from benchmark import stages
-from benchmark.checkpoint import refuse_change
 from benchmark.data import Clips, sequential
 from benchmark.errors import ModelError
 from benchmark.generation.attributes import attributes_of
 from benchmark.generation.contract import Represents
 from benchmark.generation.saved import open_run
 from benchmark.generation.views import View
+from benchmark.study import KeptRows
 from dynamics_gen.config import SPLITS, directory_name
 from dynamics_gen.errors import ConfigError
-from dynamics_gen.files import write_whole
 
 TASK = "study"
 INPUT = "frames"
@@ -101,13 +98,8 @@ def study(config: Config, seed: int, folder: Path, device: torch.device, say: Ca
         DynamicsError: a run or the data are missing, or a network has no features to show.
         OSError: a file cannot be read or written.
     """
-    path, settings = folder / "rows.json", {**stages.plain(dataclasses.asdict(config)), "seed": seed}
-    rows: list[dict[str, Any]] = []
-    if path.exists():
-        kept = json.loads(path.read_text("utf-8"))
-        refuse_change(folder, kept["settings"], settings)
-        rows = kept["rows"]
-    done = {(row["target"], row["features"], row["labels"]) for row in rows}
+    kept = KeptRows(folder / "rows.json", {**dataclasses.asdict(config), "seed": seed})
+    done = {(row["target"], row["features"], row["labels"]) for row in kept.rows}
     for kind in (PIXELS, *config.models):
         wanted = [(target, kind, labels) for target in ("shape", "path", "speed") for labels in config.labels]
         if done.issuperset(wanted):
@@ -117,12 +109,10 @@ def study(config: Config, seed: int, folder: Path, device: torch.device, say: Ca
                 if (target, kind, labels) in done or labels > len(tables["train"].targets):
                     continue
                 row = {"target": target, "features": kind, "labels": labels, **measure(tables, labels, config, seed)}
-                rows.append(row)
-                content = {"settings": settings, "rows": rows}
-                write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
+                kept.add(row)
                 mean, deviation = 100 * np.mean(row["errors"]), 100 * np.std(row["errors"], ddof=len(row["errors"]) > 1)
                 say(f"{target}, {kind}, {labels:,} labels: {mean:.1f} ± {deviation:.1f} % wrong on test")
-    return {"rows": rows}
+    return {"rows": kept.rows}
 
 
 def measure(tables: Mapping[str, Table], labels: int, config: Config, seed: int) -> dict[str, Any]:

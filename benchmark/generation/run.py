@@ -66,21 +66,13 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
     )
     states, network = {}, build(planned.model, planned.config, shape)
     for seed in range(options.seeds):
-        learner = make_learner(planned, seed, shape, clips["train"])
-        states[seed] = stages.train_seed(
-            planned,
-            seed,
-            learner,
-            clips,
-            configured(seed),
-            _sheets(learner, clips["valid"], bool(description.attributes), folder.samples(seed)),
-        )
-        state = states[seed]
-        say(f"seed {seed}: epoch {state.chosen_epoch} chosen, {learner.metric} {state.chosen_value:.4g} on valid")
+        state = states[seed] = train_seed(planned, seed, clips, configured(seed))
+        metric = read_choice(folder.choice(seed)).metric
+        say(f"seed {seed}: epoch {state.chosen_epoch} chosen, {metric} {state.chosen_value:.4g} on valid")
     test = splits.test([folder.choice(seed) for seed in states])
     stages.check_split(test, opened["train"], options, splits.folder / "test")
     clips["test"] = clips_of(planned, test)
-    seeds = tuple(_test(planned, seed, state, clips) for seed, state in states.items())
+    seeds = tuple(test_seed(planned, seed, state, clips) for seed, state in states.items())
     made = record.write(
         record.Record(
             record_version=record.RECORD_VERSION,
@@ -177,6 +169,24 @@ def load_learner(planned: Plan, seed: int, shape: tuple[int, int, int, int]) -> 
     return learner
 
 
+def train_seed(planned: Plan, seed: int, clips: Mapping[str, Clips], configuration: Mapping[str, Any]) -> Checkpoint:
+    """Trains a seed to the end, or on from where it stopped, with a sheet of samples of every epoch.
+
+    Args:
+        planned: the run.
+        seed: of everything that is drawn.
+        clips: train and valid.
+        configuration: all that determines the seed's weights, apart from the code.
+
+    Raises:
+        CollapseError: the samples have become all but one.
+    """
+    learner = make_learner(planned, seed, clips["train"].shape, clips["train"])
+    conditional = bool(planned.model.description.attributes)
+    sheets = _sheets(learner, clips["valid"], conditional, planned.folder.samples(seed))
+    return stages.train_seed(planned, seed, learner, clips, configuration, sheets)
+
+
 def _sheets(learner: Generation, valid: Clips, conditional: bool, folder: Path) -> Callable[[Event], None]:
     """Draws a sheet of samples after every epoch, always from the same draws."""
     told = None
@@ -190,8 +200,8 @@ def _sheets(learner: Generation, valid: Clips, conditional: bool, folder: Path) 
     return draw
 
 
-def _test(planned: Plan, seed: int, state: Checkpoint, clips: Mapping[str, Clips]) -> record.Seed:
-    """Scores a seed's chosen weights, and draws what they make."""
+def test_seed(planned: Plan, seed: int, state: Checkpoint, clips: Mapping[str, Clips]) -> record.Seed:
+    """Scores a seed's chosen weights on test, and draws what they make."""
     start = time.monotonic()
     learner = load_learner(planned, seed, clips["train"].shape)
     found, samples_per_s = scores.score(learner, clips["test"], clips["train"], planned.model.description.attributes)

@@ -16,6 +16,7 @@ from leaderboard.results.words import NOT_MEASURED, p_value
 STUDIES = "studies"
 TOY = "ali_toy"
 FEW_LABELS = "few_labels"
+STABILITY = "rali_stability"
 
 COUNTS = {
     "covered": ("modes covered, as the thesis counts", 1),
@@ -99,6 +100,50 @@ def linear_machines(studies: Mapping[str, dict[str, Any]]) -> list[str]:
         headings = [f"{escape(target)}: features of", *(f"{count:,} labels" for count in labels)]
         parts.append(table(headings, [False, *[True] * len(labels)], lines))
     return parts
+
+
+def stability(studies: Mapping[str, dict[str, Any]]) -> list[str]:
+    """What each suspect and each remedy does to recurrent ALI: means over seeds, beside the reference."""
+    if STABILITY not in studies:
+        return [NOT_MEASURED]
+    seeds = [one["findings"]["rows"] for one in studies[STABILITY]["seeds"]]
+    lines = []
+    for row in seeds[0]:
+        same = [one for rows in seeds for one in rows if one["name"] == row["name"]]
+        scored = [one["scores"] for one in same if one["scores"] is not None]
+        line = [escape(row["name"]), escape(row["about"]), f"{len(same) - len(scored)} of {len(same)}"]
+        line.append(_range([one["frechet"] for one in scored], 1))
+        line.append(_range([100 * one["failed"] for one in scored], 0))
+        line.append(_causes([one["failed_by_cause"] for one in scored]))
+        line.append(_range([_unrest(one["history"]) for one in same], 2))
+        for of in ("train", "valid", "valid_samples"):
+            line.append(_range([100 * one["history"][-1][f"{of}_judged_real"] for one in same if one["history"]], 0))
+        lines.append(line)
+    headings = ["", "", "collapsed", "Fréchet", "failed %", "most often", "unrest"]
+    headings += [f"{of} held to be real %" for of in ("train", "valid", "samples")]
+    numbers = [True] * 2 + [False] + [True] * 4
+    return [table(headings, [False, False, True, *numbers], lines)]
+
+
+def _unrest(history: Sequence[Mapping[str, float]]) -> float:
+    """Mean change of the Fréchet distance's logarithm from epoch to epoch, whichever way; 0 of a single epoch."""
+    steps = np.diff(np.log([row["valid_frechet"] for row in history]))
+    return float(np.abs(steps).mean()) if len(steps) else 0.0
+
+
+def _range(values: Sequence[float], digits: int) -> str:
+    """A mean, and in brackets the least and the most of several."""
+    if not values:
+        return "–"
+    mean = f"{np.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+
+
+def _causes(found: Sequence[Mapping[str, float]]) -> str:
+    """The two most frequent causes of failure."""
+    means = {cause: float(np.mean([one.get(cause, 0.0) for one in found])) for one in found for cause in one}
+    most = sorted(means, key=lambda cause: -means[cause])[:2]
+    return ", ".join(f"{escape(cause)} {100 * means[cause]:.0f} %" for cause in most if means[cause]) or "–"
 
 
 def _mean_and_deviation(errors: Sequence[float]) -> str:
