@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from baselines.adversarial import Discriminator, deceiving_loss, judgements, telling_loss
 from baselines.autoencoder import Decoder, Frames, Table
-from benchmark.generation.contract import Latents, Player
+from benchmark.generation.contract import Latents
+from benchmark.players import Player
 
 
 class FrozenGAN(nn.Module):

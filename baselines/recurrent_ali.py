@@ -19,7 +19,8 @@ from baselines.adversarial import (
 from baselines.recurrent_blocks import Decoder, Discriminator, Shape, initialise
 from baselines.recurrent_options import Options
 from benchmark.data import Batch
-from benchmark.generation.contract import Attributes, Clips, Latents, Player
+from benchmark.generation.contract import Attributes, Clips, Latents
+from benchmark.players import Player
 
 
 class RecurrentGAN(nn.Module):

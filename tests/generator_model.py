@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from benchmark.generation.contract import Player
+from benchmark.players import Player
 
 TASK = "generation"
 INPUT = "frames"

@@ -22,7 +22,8 @@ from baselines.autoencoder import channels_last, initialise
 from baselines.generators import ali
 from baselines.settings import check
 from benchmark.data import Batch
-from benchmark.generation.contract import Attributes, Clips, Latents, Player
+from benchmark.generation.contract import Attributes, Clips, Latents
+from benchmark.players import Player
 from dynamics_gen.errors import ConfigError
 
 TASK = "generation"

@@ -28,7 +28,8 @@ from baselines.adversarial import (
 from baselines.autoencoder import channels_last, represented, single_frame
 from baselines.settings import check
 from benchmark.data import Batch
-from benchmark.generation.contract import Attributes, Clips, Latents, Player
+from benchmark.generation.contract import Attributes, Clips, Latents
+from benchmark.players import Player
 from dynamics_gen.errors import ConfigError
 
 TASK = "generation"

@@ -22,7 +22,8 @@ from baselines import logistics
 from baselines.autoencoder import Frames, single_frame
 from baselines.settings import check
 from benchmark.data import Batch
-from benchmark.generation.contract import Attributes, Clips, Player
+from benchmark.generation.contract import Attributes, Clips
+from benchmark.players import Player
 
 TASK = "generation"
 INPUT = "frames"

@@ -20,7 +20,8 @@ from baselines.autoencoder import Decoder, Encoder, channels_last, table_for
 from baselines.few_labels import ClassLogits, few_label_losses, realness
 from baselines.settings import check
 from benchmark.data import Batch
-from benchmark.generation.contract import Attributes, Clips, Latents, Player
+from benchmark.generation.contract import Attributes, Clips, Latents
+from benchmark.players import Player
 
 TASK = "generation"
 INPUT = "frames"

@@ -21,7 +21,8 @@ from torch.special import log_ndtr
 from baselines.autoencoder import Decoder, Encoder, Frames, Posterior, channels_last, represented, table_for
 from baselines.settings import check
 from benchmark.data import Batch
-from benchmark.generation.contract import Attributes, Clips, Latents, Player
+from benchmark.generation.contract import Attributes, Clips, Latents
+from benchmark.players import Player
 
 TASK = "generation"
 INPUT = "frames"

@@ -6,59 +6,30 @@ from torch's global generator, so that the seed and the checkpoint determine it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmark.data import Batch
+from benchmark.players import Player
 
 Clips: TypeAlias = Float[Tensor, "batch channels time height width"]
 Latents: TypeAlias = Float[Tensor, "batch latent"]
 Attributes: TypeAlias = Float[Tensor, "batch attribute"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Player:
-    """One side of a game: the weights it moves, and its Adam. A model without a game has one player.
-
-    Attributes:
-        parameters: its own; no two players share any.
-        rate: times the recipe's learning rate (Heusel et al. 2017, arXiv 1706.08500: two time scales).
-        beta1: decay of the gradient's mean.
-        beta2: decay of its square's mean.
-    """
-
-    parameters: Sequence[nn.Parameter]
-    rate: float = 1.0
-    beta1: float = 0.9
-    beta2: float = 0.999
-
-
 @runtime_checkable
 class Generator(Protocol):
-    """The least that a network must offer.
-
-    It may also have an attribute `averaging`, a decay in (0, 1): then samples come from the moving average of its
-    weights, which is kept beside them.
-    """
+    """The least that a network must offer: a game, and samples; these come from averaged weights where it has them."""
 
     def players(self) -> Mapping[str, Player]:
-        """Who plays, by name."""
+        """As `players.Game`."""
         ...
 
     def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
-        """Scalars of a batch: for each player who moves now, under its name, what it descends; any others are noted.
-
-        All players move at once, from this one forward pass: each follows the gradient with respect to its own weights.
-        A player whose name is missing stays as it is, bit for bit.
-
-        Args:
-            batch: clips, and attributes where the model is conditional.
-            progress: the share of the run's steps that lie behind, in [0, 1); phases depend on nothing else.
-        """
+        """As `players.Game`; a conditional model's batches have attributes."""
         ...
 
     def sample(self, count: int, attributes: Attributes | None = None) -> Clips:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Protocol
@@ -12,7 +11,6 @@ import torch
 from jaxtyping import Bool
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
 
 from benchmark.data import Batch
 from benchmark.errors import CollapseError, ModelError
@@ -27,8 +25,8 @@ from benchmark.generation.contract import (
     LearnsInPhases,
     Likelihood,
 )
+from benchmark.players import Players
 from benchmark.recipe import Training
-from benchmark.train import Learner
 
 SAMPLE_SEED = 20_170_401
 """Of the samples that are scored and shown while a model learns: the same draws at every epoch."""
@@ -51,8 +49,8 @@ class Batches(Protocol):
         ...
 
 
-class Generation(Learner):
-    """A network with one Adam for each player, and perhaps the moving average of its weights.
+class Generation(Players):
+    """A generator that learns.
 
     Args:
         network: see `contract`.
@@ -79,63 +77,21 @@ class Generation(Learner):
     ) -> None:
         if not isinstance(network, Generator):
             raise ModelError(f"{type(network).__name__} is no generator: expected players, losses and sample")
-        self.network, self.recipe, self.fabric, self.features = network, recipe, fabric, features
+        super().__init__(network, recipe, fabric)
+        self.features = features
         self._conditional, self._labelled = conditional, labelled
         self.metric = _metric_of(network)  # type: ignore[misc]
         self.lower_is_better = not isinstance(network, LearnsInPhases)  # type: ignore[misc]
-        self._decay = float(getattr(network, "averaging", 0.0))
-        fabric.setup_module(network)
-        players = network.players()
-        self._players = {name: list(player.parameters) for name, player in players.items()}
-        _check_players(self._players)
-        self._optimisers = {
-            name: AdamW(
-                self._players[name],
-                lr=recipe.learning_rate * player.rate,
-                betas=(player.beta1, player.beta2),
-                weight_decay=recipe.weight_decay,
-            )
-            for name, player in players.items()
-        }
-        self.averaged = copy.deepcopy(network).requires_grad_(False) if self._decay else None
         self._collapsed, self._patience = 0, UNBORN_EPOCHS
 
     @property
     def sampler(self) -> Any:
-        """The network that samples: the average where there is one; in evaluation mode."""
-        return (self.network if self.averaged is None else self.averaged).eval()
+        """The network that samples."""
+        return self.learnt
 
-    def modules(self) -> Mapping[str, nn.Module]:
-        """The network, and the average of its weights."""
-        return {"network": self.network} | ({} if self.averaged is None else {"averaged": self.averaged})
-
-    def optimisers(self) -> Mapping[str, Optimizer]:
-        """One for each player."""
-        return self._optimisers
-
-    def training_step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
-        """One step of every player who has a loss; returns these, whatever else was noted, and their sum as `loss`."""
-        if self._labelled is not None:
-            batch = dataclasses.replace(batch, labelled=self._labelled.draw(len(batch)))
-        with self.fabric.autocast():
-            found = dict(self.network.losses(batch, progress))
-        moving = [name for name in self._players if name in found]
-        gradients = {
-            name: torch.autograd.grad(
-                found[name], self._players[name], retain_graph=name != moving[-1], allow_unused=True
-            )
-            for name in moving
-        }
-        for name, gradient in gradients.items():
-            for weight, value in zip(self._players[name], gradient, strict=True):
-                weight.grad = value
-            if self.recipe.gradient_clip:
-                nn.utils.clip_grad_norm_(self._players[name], self.recipe.gradient_clip)
-            self._optimisers[name].step()
-            self._optimisers[name].zero_grad(set_to_none=True)
-        self._average()
-        noted = {name: value.detach().float() for name, value in found.items()}
-        return {"loss": torch.stack([noted[name] for name in moving]).sum(), **noted}
+    def lesson(self, batch: Batch) -> Batch:
+        """The batch, with labelled clips where the network is given some."""
+        return batch if self._labelled is None else dataclasses.replace(batch, labelled=self._labelled.draw(len(batch)))
 
     @torch.no_grad()
     def validate(self, batches: Iterator[Batch]) -> Mapping[str, float]:
@@ -207,17 +163,6 @@ class Generation(Learner):
                 made.append((self.sampler.sample(size, told).float().clamp(-1, 1), told))
         return made
 
-    @torch.no_grad()
-    def _average(self) -> None:
-        """Moves the averaged weights; buffers, such as running statistics, are copied."""
-        if self.averaged is None:
-            return
-        mean, new = self.averaged, self.network
-        for old, weight in zip(mean.parameters(), new.parameters(), strict=True):
-            old.lerp_(weight, 1 - self._decay)
-        for old, buffer in zip(mean.buffers(), new.buffers(), strict=True):
-            old.copy_(buffer)
-
     def _watch(self, spread: float) -> None:
         if spread >= COLLAPSED_SPREAD:
             self._collapsed, self._patience = 0, COLLAPSED_EPOCHS
@@ -245,14 +190,3 @@ def missed(network: Classifies, batch: Batch) -> Bool[Tensor, " batch"]:
 
 def _share(judged: list[Bool[Tensor, " batch"]]) -> float:
     return torch.cat(judged).double().mean().item()
-
-
-def _check_players(players: Mapping[str, list[nn.Parameter]]) -> None:
-    owned = [id(weight) for weights in players.values() for weight in weights]
-    if not players or not all(players.values()) or len(set(owned)) < len(owned):
-        raise ModelError(
-            f"the players {', '.join(players) or '(none)'} have {len(owned)} weights, {len(set(owned))} of them "
-            "different: expected one player or more, each with weights of its own"
-        )
-    if "loss" in players:
-        raise ModelError('a player is called "loss": expected another name')
