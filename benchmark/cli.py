@@ -25,6 +25,7 @@ from dynamics_gen.version import __version__
 if TYPE_CHECKING:
     from benchmark.generation.record import Record as GeneratorRecord
     from benchmark.plan import Options
+    from benchmark.prediction.record import Record as PredictorRecord
     from benchmark.record import Record
 
 
@@ -164,7 +165,7 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
         bench run conv3d --devices 8
         torchrun --nnodes 4 --nproc-per-node 8 --rdzv-endpoint head:29500 -m benchmark run conv3d
     """
-    unique = described(models, ("classification", "generation"))
+    unique = described(models, ("classification", "generation", "prediction"))
 
     from benchmark.launch import launch
     from benchmark.plan import Options
@@ -196,6 +197,7 @@ def _run_all(chosen: Sequence[spec.Description], options: Options) -> None:
     """Runs models in turn and prints a line each; of several processes that train together, the first prints."""
     from benchmark.generation.run import run_generator
     from benchmark.plan import make_plan
+    from benchmark.prediction.run import run_predictor
     from benchmark.run import run_model
     from benchmark.study import run_study
 
@@ -204,7 +206,12 @@ def _run_all(chosen: Sequence[spec.Description], options: Options) -> None:
 
     def work(one: spec.Description) -> None:
         plan = plans[one.path]
-        run = {"classification": run_model, "generation": run_generator, "study": run_study}[one.task]
+        run = {
+            "classification": run_model,
+            "generation": run_generator,
+            "prediction": run_predictor,
+            "study": run_study,
+        }[one.task]
         result = run(plan, options, lambda line: click.echo(line, err=True))
         if isinstance(result, dict):
             click.echo(f"{one.name}: {plan.folder.study}")
@@ -338,12 +345,20 @@ def audit(
         raise Failure(f"{len(failed)} of {len(findings)} probes fail: {', '.join(failed)}; see {options.page}")
 
 
-def _summary(result: Record | GeneratorRecord, where: Path) -> str:
+def _summary(result: Record | GeneratorRecord | PredictorRecord, where: Path) -> str:
     """One line: what the record says first of all, and where it is."""
+    from benchmark.prediction.record import Record as PredictorRecord
     from benchmark.record import Record
 
     seeds = "1 seed" if len(result.seeds) == 1 else f"mean of {len(result.seeds)} seeds"
     name = f"{result.model} on {result.dataset.release} {result.dataset.size}"
+    if isinstance(result, PredictorRecord):
+        error, lost = (fmean(fmean(getattr(one.test.motion, of)) for one in result.seeds) for of in ("error", "lost"))
+        frechet = fmean(seed.test.frechet for seed in result.seeds)
+        return (
+            f"{name}: object {error:.1f} pixels off, lost in {100 * lost:.0f} % of predicted frames, Fréchet distance "
+            f"{frechet:.4g} ({seeds}); {where}"
+        )
     if not isinstance(result, Record):
         frechet, best = (
             fmean(getattr(seed.test, field) for seed in result.seeds) for field in ("frechet", "frechet_of_train")

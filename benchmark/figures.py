@@ -72,10 +72,12 @@ def measure(description: spec.Description) -> Figures | None:
     from benchmark import evaluate, inputs
 
     model = spec.load(description)
-    if model.is_fitted or description.task == "study":
+    if not model.is_trained:
         return None
     if description.task == "generation":
         return _measure_generator(model)
+    if description.task == "prediction":
+        return _measure_predictor(model)
     shape = inputs.shape_of(description.input, VIDEO_SHAPE)
     with torch.random.fork_rng(devices=[]):
         network = model.module.build(model.config({}), shape, len(CLASSES))
@@ -98,3 +100,17 @@ def _measure_generator(model: spec.Model) -> Figures:
         network = run.build(model, config, (frames, channels, side, side))
     width = attributes.width(model.description.attributes)
     return Figures(parameters=evaluate.parameters(network), flops_per_clip=scores.flops_per_sample(network, width))
+
+
+def _measure_predictor(model: spec.Model) -> Figures:
+    import torch
+
+    from benchmark import evaluate
+    from benchmark.prediction import run
+
+    config, (time, side, _, channels) = model.config({}), VIDEO_SHAPE
+    side = getattr(config, "image_size", side)
+    shape = (time, channels, side, side)
+    with torch.random.fork_rng():
+        network = model.module.build(config, shape)
+    return Figures(parameters=evaluate.parameters(network), flops_per_clip=run.flops_per_frame(network, shape))

@@ -105,8 +105,8 @@ class Plan:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The recipe's settings; none if the model is fitted."""
-        return {} if self.model.is_fitted else dataclasses.asdict(self.training)
+        """The recipe's settings; none if the model is not trained by the loop."""
+        return {} if not self.model.is_trained else dataclasses.asdict(self.training)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -208,10 +208,10 @@ def make_plan(description: Description, options: Options) -> Plan:
         description = dataclasses.replace(description, input=options.input)
         run_name += f"-{options.input}"
     model = load(description)
-    if model.is_fitted and (useless := [name for name, value in options.training.items() if value is not None]):
+    if not model.is_trained and (useless := [name for name, value in options.training.items() if value is not None]):
         flags = ", ".join("--" + name.replace("_", "-") for name in useless)
         raise ConfigError(
-            f"{description.name} is fitted, not trained step by step, so {flags} would have no effect: leave it out, "
+            f"{description.name} is not trained step by step, so {flags} would have no effect: leave it out, "
             "or give the model's own settings with --set"
         )
     training = recipe.resolve(options.size, description.training, options.training, description.name)
@@ -244,7 +244,7 @@ def _refuse_what_has_no_effect(description: Description, options: Options) -> No
         ConfigError: one was given.
     """
     given = {name for name, value in options.training.items() if value is not None}
-    useless = given & {"label_smoothing"} if description.task == "generation" else given
+    useless = given & {"label_smoothing"} if description.task in ("generation", "prediction") else given
     flags = ["--" + name.replace("_", "-") for name in sorted(useless)] + ["--input"] * bool(options.input)
     if flags:
         raise ConfigError(

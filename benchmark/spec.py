@@ -18,6 +18,10 @@ shrunk. If it states `ATTRIBUTES`, names of `benchmark.generation.attributes`, i
 given how many numbers a row of these has. If it states `LABELS`, the name of one of them, it learns to tell its values
 from few labels, of which `build` is given the number.
 
+A predictor (`prediction`) sees the beginning of clips. Its `INPUT` is `clips`; its `Config` may have `image_size`. It
+defines `build(config, shape)`, which returns a network of `benchmark.prediction.contract`, or `predict(config, context,
+count)`, a rule without weights, which returns the next frames of clips [B, C, T, H, W]; a rule has no `TRAINING`.
+
 A study (`study`) defines `study(config, seed, folder, device, say)`, an experiment of its own on data of its own.
 """
 
@@ -39,7 +43,7 @@ from benchmark.errors import ModelError
 from dynamics_gen.errors import DynamicsError, UnknownNameError
 
 PACKAGE = "baselines"
-GROUPS = ("classifiers", "generators", "studies")
+GROUPS = ("classifiers", "generators", "predictors", "studies")
 """Folders of the package that hold models."""
 
 FRAME_INPUTS = ("rgb", "pixels", "centred", "difference")
@@ -63,7 +67,12 @@ _LITERALS = ("TASK", "INPUT", "SOURCE", "TRAINING", "ATTRIBUTES", "LABELS")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
-OFFERS = {"classification": ("build", "fit"), "generation": ("build",), "study": ("study",)}
+OFFERS = {
+    "classification": ("build", "fit"),
+    "generation": ("build",),
+    "prediction": ("build", "predict"),
+    "study": ("study",),
+}
 """What a model's file defines beside `Config`, one of these, by task."""
 
 
@@ -106,6 +115,11 @@ class Model:
     def is_fitted(self) -> bool:
         """Whether it learns in its own way, and not by the benchmark's loop."""
         return hasattr(self.module, "fit")
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it is a network that the benchmark's loop trains."""
+        return hasattr(self.module, "build")
 
     def config(self, settings: dict[str, str]) -> Any:
         """The model's `Config`, with `settings` (names and texts, as typed on a command line) over its defaults.
@@ -246,16 +260,16 @@ def load(description: Description) -> Model:
         if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING:
             raise ModelError(f"{one.name} in the Config of {description.path} has no default: expected one for each")
     model = Model(description=description, module=module)
-    allowed = {"build": INPUTS, "fit": FITTED_INPUTS, "study": STUDY_INPUTS}[offered[0]]
-    if description.task == "generation":
-        allowed = VIEWS
+    allowed = {"build": INPUTS, "fit": FITTED_INPUTS, "study": STUDY_INPUTS}.get(offered[0], ())
+    if description.task in ("generation", "prediction"):
+        allowed = VIEWS if description.task == "generation" else ("clips",)
     if description.input not in allowed:
         raise ModelError(
             f"INPUT is {description.input!r} in {description.path}, which defines {offered[0]}: "
             f"expected one of {', '.join(allowed)}"
         )
-    if model.is_fitted and description.training:
-        raise ModelError(f"TRAINING in {description.path} has no effect on a model that is fitted: remove it")
+    if not model.is_trained and description.training:
+        raise ModelError(f"TRAINING in {description.path} has no effect on a model that is not trained: remove it")
     return model
 
 

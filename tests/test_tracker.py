@@ -7,7 +7,7 @@ import pytest
 from jaxtyping import UInt8
 
 from baselines.classifiers import tracker
-from baselines.tracking import track
+from benchmark.tracking import track
 from benchmark.audit import trees
 from dynamics_gen.classes import ROTATION
 from dynamics_gen.config import BuildConfig

@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from baselines.boosting import boosted
-from baselines.tracking import track
 from benchmark.audit.tables import trajectory_table
 from benchmark.lessons import Fitted, Lesson, Shown
+from benchmark.tracking import track
 
 TASK = "classification"
 INPUT = "rgb"

@@ -20,6 +20,9 @@ PASSES = 3
 LEAST_FREE = 2
 """Frames in which a pixel must be free of the object for that."""
 
+NOISES = 4.0
+"""Times the median change of a frame that is not the true one, beyond which a pixel of it differs."""
+
 MARGIN = 2
 """Pixels around the object that are not trusted to be free of it."""
 
@@ -45,11 +48,48 @@ def track(
     backdrop = _commonest(values)
     for turn in range(PASSES + 1):
         change = np.abs(values - backdrop[..., None]).sum(axis=1)
-        weights[:, moving] = np.clip((change - LEAST_CHANGE) / (FULL_CHANGE - LEAST_CHANGE), 0, 1).T
+        weights[:, moving] = _weights(change).T
         _keep_heaviest(weights)
         if turn < PASSES:
             backdrop = _free_median(values, _taken(weights)[:, moving].T, backdrop)
     return (*_centroids(weights), weights)
+
+
+def backdrop_of(video: UInt8[np.ndarray, "time height width 3"]) -> Float32[np.ndarray, "height width 3"]:
+    """What stands still in a clip, pixel by pixel, as `track` finds it."""
+    values = np.moveaxis(video.reshape(len(video), -1, 3), 0, -1).astype(np.float32)
+    backdrop = _commonest(values)
+    for _ in range(PASSES):
+        weights = _weights(np.abs(values - backdrop[..., None]).sum(axis=1).T).reshape(video.shape[:3])
+        _keep_heaviest(weights)
+        backdrop = _free_median(values, _taken(weights).reshape(len(video), -1).T, backdrop)
+    return backdrop.reshape(video.shape[1:])
+
+
+def differing(
+    video: UInt8[np.ndarray, "time height width 3"], backdrop: Float32[np.ndarray, "height width 3"]
+) -> Float32[np.ndarray, "time height width"]:
+    """How much each pixel differs from a known backdrop, from 0 to 1, beyond what half of its frame's pixels do."""
+    change = np.abs(video.astype(np.float32) - backdrop).sum(axis=-1)
+    usual = np.median(change, axis=(1, 2), keepdims=True)
+    return _weights(change - NOISES * usual)
+
+
+def heaviest(
+    weights: Float32[np.ndarray, "time height width"],
+) -> tuple[Float64[np.ndarray, "time 2"], Float64[np.ndarray, " time"]]:
+    """Centroid and area, by frame, of the connected part that weighs most, with its holes; `weights` stay as they are.
+
+    A frame without weights repeats the frame before it, as in `track`.
+    """
+    kept = weights.copy()
+    _keep_heaviest(kept)
+    return _centroids(kept)
+
+
+def _weights(change: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+    """From 0 to 1, of a change in grey levels that is summed over channels."""
+    return np.clip((change - LEAST_CHANGE) / (FULL_CHANGE - LEAST_CHANGE), 0, 1).astype(np.float32)
 
 
 def _commonest(values: Float32[np.ndarray, "pixel channel time"]) -> Float32[np.ndarray, "pixel channel"]:

@@ -1,0 +1,1 @@
+"""Predictors: each file is one model, which `bench run` finds by its name."""

@@ -1,0 +1,171 @@
+"""A trained predictor against what came: frames step by step, whole clips as a set, and the object's motion."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64, UInt8
+from torch import Tensor
+
+from benchmark.data import Clips, sequential
+from benchmark.generation import metrics
+from benchmark.generation.clip_features import MOTION
+from benchmark.generation.contract import Features
+from benchmark.generation.pictures import grey_levels
+from benchmark.prediction import physics
+from benchmark.prediction.contract import CONTEXT
+from benchmark.prediction.frames import METRICS, FrameErrors, best_of, frame_errors
+from benchmark.prediction.record import Errors, Motion, Scores
+from dynamics_gen.classes import SPEEDS
+
+SAMPLES = 10
+"""Continuations of each context, of stochastic models."""
+
+TEST_SEED = 20_170_602
+"""Of what stochastic models draw when they are scored."""
+
+CLIPS_A_BATCH = 20
+LEARNT_FROM = 2_000
+"""Clips of train, at most, from whose features the classes are learnt."""
+
+Continue = Callable[[Tensor, int], Tensor]
+"""From clips and a number of frames to as many frames, the first `CONTEXT` of them those of the clips."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class TrueMotion:
+    """What is known of the clips of a split, whose frames `clips` are."""
+
+    videos: UInt8[np.ndarray, "clips time height width 3"]
+    followed: physics.Followed
+    places: Float64[np.ndarray, "clips time 2"]
+    constant: np.ndarray
+    bouncing: np.ndarray
+
+    @classmethod
+    def of(cls, test: Clips, dataset: Any) -> TrueMotion:
+        """Of a split and the frames of it that are predicted.
+
+        Args:
+            test: as the model sees it.
+            dataset: the split, with what the simulator knows.
+        """
+        videos = np.concatenate([grey_levels(batch.clips) for batch in _batches(test)])
+        speed = dataset.column("speed")
+        return cls(
+            videos=videos,
+            followed=physics.follow(videos, videos),
+            places=physics.true_places(dataset)[:, : videos.shape[1]],
+            constant=speed == SPEEDS.index("constant"),
+            bouncing=speed == SPEEDS.index("bouncing"),
+        )
+
+    def motion(self, said: physics.Followed) -> physics.Motion:
+        """What became of the motion."""
+        return physics.motion_of(said, self.followed.area, self.places, self.constant, self.bouncing)
+
+
+def score(
+    go_on: Continue, stochastic: bool, features: Features, test: Clips, dataset: Any, train: Clips
+) -> tuple[Scores, float]:
+    """Scores a predictor; returns also how many frames it predicts in a second.
+
+    Args:
+        go_on: continues clips.
+        stochastic: whether it draws.
+        features: of whole clips.
+        test: the clips that are continued.
+        dataset: their split, with what the simulator knows of them.
+        train: clips from whose features the classes are learnt.
+    """
+    truth = TrueMotion.of(test, dataset)
+    single, best, mean = [], [], []
+    videos, rows, true_rows, shuffled_rows = [], [], [], []
+    spent, frames = 0.0, test.shape[0]
+    order = torch.randperm(frames - CONTEXT, generator=torch.Generator().manual_seed(TEST_SEED)) + CONTEXT
+    moments = torch.cat([torch.arange(CONTEXT), order])
+    with torch.random.fork_rng():
+        torch.manual_seed(TEST_SEED)
+        for batch in _batches(test):
+            came, drawn = _unit(batch.clips), []
+            for draw in range(SAMPLES if stochastic else 1):
+                start = time.monotonic()
+                said = go_on(batch.clips, frames)
+                spent += time.monotonic() - start
+                drawn.append(_unit(said))
+                if draw == 0:
+                    videos.append(grey_levels(said))
+                    rows.append(features(said))
+            compared = [frame_errors(came, one) for one in drawn]
+            single.append(compared[0])
+            if stochastic:
+                best.append(best_of(compared))
+                mean.append(frame_errors(came, torch.stack(drawn).mean(0)))
+            true_rows.append(features(batch.clips))
+            shuffled_rows.append(features(batch.clips[:, :, moments]))
+    made, true, shuffled = (_numbers(torch.cat(parts)) for parts in (rows, true_rows, shuffled_rows))
+    neighbourhoods = metrics.density_coverage(true, made)
+    classes = _classes(features, train)
+    found = Scores(
+        clips=len(test),
+        single=_errors(single),
+        best=_errors(best) if stochastic else None,
+        mean=_errors(mean) if stochastic else None,
+        samples=SAMPLES if stochastic else 1,
+        frechet=metrics.frechet_distance(true, made),
+        frechet_shuffled=metrics.frechet_distance(true, shuffled),
+        density=neighbourhoods.density,
+        coverage=neighbourhoods.coverage,
+        motion=_motion(truth, physics.follow(truth.videos, np.concatenate(videos)), classes(made), test),
+        motion_of_data=_motion(truth, truth.followed, classes(true), test),
+    )
+    predicted = len(test) * (frames - CONTEXT) * (SAMPLES if stochastic else 1)
+    return found, predicted / max(spent, 1e-9)
+
+
+def _batches(clips: Clips) -> Any:
+    return clips.batches(sequential(len(clips), CLIPS_A_BATCH))
+
+
+def _unit(clips: Tensor) -> Tensor:
+    """The part of a clip that is predicted, in [0, 1]."""
+    return ((clips[:, :, CONTEXT:] + 1) / 2).clamp(0, 1)
+
+
+def _numbers(features: Tensor) -> Float64[np.ndarray, "clips feature"]:
+    return features.double().cpu().numpy()
+
+
+def _errors(parts: list[FrameErrors]) -> Errors:
+    means = {metric: torch.cat([getattr(part, metric) for part in parts]).mean(0) for metric in METRICS}
+    return Errors(**{metric: tuple(values.tolist()) for metric, values in means.items()})
+
+
+def _motion(truth: TrueMotion, said: physics.Followed, classes: np.ndarray, test: Clips) -> Motion:
+    found = truth.motion(said)
+    return Motion(
+        error=found.error,
+        lost=found.lost,
+        split=found.split,
+        speed=found.speed,
+        speed_kept=found.speed_kept,
+        came_back=found.came_back,
+        class_agreement=float(np.mean(classes == test.labels.numpy())),
+    )
+
+
+def _classes(features: Features, train: Clips) -> Callable[[np.ndarray], np.ndarray]:
+    """What tells the class from features of a clip's motion: linear discriminants, learnt from true clips of train."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    rows = np.linspace(0, len(train) - 1, min(LEARNT_FROM, len(train))).round().astype(int)
+    parts = [rows[start : start + CLIPS_A_BATCH] for start in range(0, len(rows), CLIPS_A_BATCH)]
+    seen = torch.cat([features(batch.clips) for batch in train.batches(parts)])
+    machine = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    machine.fit(_numbers(seen)[:, :MOTION], train.labels.numpy()[rows])
+    return lambda made: np.asarray(machine.predict(made[:, :MOTION]))
