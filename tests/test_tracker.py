@@ -7,8 +7,8 @@ import pytest
 from jaxtyping import UInt8
 
 from baselines.classifiers import tracker
-from benchmark.tracking import track
 from benchmark.audit import trees
+from benchmark.tracking import track
 from dynamics_gen.classes import ROTATION
 from dynamics_gen.config import BuildConfig
 from dynamics_gen.render import Renderer, project, render_clips

@@ -50,7 +50,7 @@ def frame_errors(truth: Frames, said: Frames) -> FrameErrors:
     """Compares predictions with what came.
 
     SSIM is that of Wang et al. 2004 (doi 10.1109/TIP.2003.819861) in an 11×11 Gaussian window of deviation 1.5, of
-    each channel, by torchmetrics.
+    each channel, over whole frames with mirrored borders, by torchmetrics.
 
     Raises:
         ValueError: the two have different shapes, or values beyond [0, 1].
