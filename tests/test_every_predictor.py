@@ -1,0 +1,131 @@
+"""Every file in baselines/predictors keeps the contract of a predictor."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+import baselines.predictors
+from benchmark.data import Batch
+from benchmark.generation.frozen import features_of
+from benchmark.prediction.contract import CONTEXT, HORIZON, Predictor
+from benchmark.prediction.learner import Prediction
+from benchmark.recipe import Training
+from benchmark.world import ALONE
+
+FOLDER = Path(baselines.predictors.__file__).parent
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+CPU = torch.device("cpu")
+SHAPE = (32, 3, 32, 32)
+
+
+@pytest.fixture(params=NAMES)
+def module(request: pytest.FixtureRequest) -> ModuleType:
+    """One predictor's module after the other."""
+    return importlib.import_module(f"baselines.predictors.{request.param}")
+
+
+@pytest.fixture
+def trained(module: ModuleType) -> ModuleType:
+    """The same, but rules."""
+    if not hasattr(module, "build"):
+        pytest.skip("a rule has no weights")
+    return module
+
+
+def built(module: ModuleType, seed: int = 0) -> tuple[Any, Batch]:
+    """A small network, and a batch that it may learn from."""
+    known = {field.name: field.default for field in dataclasses.fields(module.Config)}
+    settings: dict[str, Any] = {"image_size": 32}
+    if "width" in known:
+        settings["width"] = 0.25 if isinstance(known["width"], float) else 4
+    torch.manual_seed(seed)
+    network = module.build(module.Config(**settings), SHAPE)
+    clips = torch.rand(3, 3, CONTEXT + HORIZON, 32, 32) * 2 - 1
+    return network, Batch(clips=clips.contiguous(), labels=torch.arange(3))
+
+
+def test_its_docstring_has_a_summary_and_a_source(module: ModuleType) -> None:
+    """A reader learns where the model comes from, and what is ours, without reading code."""
+    summary, rest = (module.__doc__ or "").split("\n", 1)
+    assert summary.endswith(".")
+    if module.SOURCE != "control":
+        assert "\nSource: " in rest
+    if hasattr(module, "build"):
+        assert "Deviations: " in rest
+
+
+def test_it_sees_clips_at_a_size_that_can_be_chosen(module: ModuleType) -> None:
+    """Every predictor takes `image_size`; its width, if it has one, is called so."""
+    assert module.TASK == "prediction"
+    assert module.INPUT == "clips"
+    assert isinstance(module.Config().image_size, int)
+
+
+def test_it_keeps_the_contract(trained: ModuleType) -> None:
+    """Players, losses under their names, predictions of any number of frames, in [-1, 1] or near it."""
+    network, batch = built(trained)
+    assert isinstance(network, Predictor)
+    found = network.losses(batch, 0.0)
+    assert set(network.players()) & set(found)
+    assert all(value.ndim == 0 and value.isfinite() for value in found.values())
+    network.eval()
+    with torch.no_grad():
+        for count in (1, HORIZON, 22):
+            said = network.predict(batch.clips[:, :, :CONTEXT], count)
+            assert said.shape == (3, 3, count, 32, 32)
+            assert said.isfinite().all()
+
+
+def test_a_clip_is_continued_by_itself(trained: ModuleType) -> None:
+    """What else is in the batch changes nothing; a model that does not draw says the same again."""
+    network, batch = built(trained)
+    network.eval()
+    context = batch.clips[:, :, :CONTEXT]
+    if network.stochastic:
+        torch.manual_seed(1)
+        one = network.predict(context, 3)
+        torch.manual_seed(2)
+        assert not torch.equal(one, network.predict(context, 3))
+        return
+    with torch.no_grad():
+        torch.testing.assert_close(
+            network.predict(context, 3)[:1], network.predict(context[:1], 3), atol=1e-4, rtol=1e-3
+        )
+
+
+def test_it_learns_reproducibly(trained: ModuleType) -> None:
+    """Two steps from the same seed end in the same weights, and all players' weights have moved."""
+    ends = []
+    for _ in range(2):
+        network, batch = built(trained)
+        start = [weight.detach().clone() for weight in network.parameters()]
+        recipe = Training(epochs=1, batch_size=3, learning_rate=1e-3, warmup=0.0)
+        learner = Prediction(network, recipe, ALONE.fabric(CPU, "32-true"), features_of("clips", CPU))
+        for step in range(2):
+            torch.manual_seed(step)
+            row = learner.training_step(batch, step / 2)
+            assert row["loss"].isfinite()
+        for name, player in network.players().items():
+            if name in row:
+                assert any(
+                    not torch.equal(weight, old) for weight, old in zip(network.parameters(), start, strict=True)
+                )
+                assert all(weight.grad is None for weight in player.parameters)
+        ends.append([weight.detach().clone() for weight in network.parameters()])
+    for one, other in zip(*ends, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_it_imports_no_other_predictor(module: ModuleType) -> None:
+    """What two share lies beside the folder."""
+    tree = ast.parse(Path(module.__file__ or "").read_text())
+    names = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    assert not [name for name in names if name.startswith("baselines.predictors")]
