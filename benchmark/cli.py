@@ -16,6 +16,7 @@ from benchmark import figures, spec, tune_command
 from benchmark.generation import command
 from benchmark.human.command import human
 from benchmark.options import DEVICE, place
+from benchmark.prediction.command import predict
 from benchmark.recipe import PRECISIONS
 from benchmark.several import described, in_turn
 from dynamics_gen.config import RELEASES, SIZES, directory_name
@@ -42,7 +43,7 @@ def main() -> None:
 
 main.add_command(human)
 main.add_command(tune_command.tune)
-for _command in (command.sample, command.reconstruct, command.interpolate):
+for _command in (command.sample, command.reconstruct, command.interpolate, predict):
     main.add_command(_command)
 
 

@@ -114,6 +114,26 @@ def test_commands_run_predictors(tiny_data: Path, tmp_path: Path) -> None:
     assert "mean_of_context on standard tiny: object" in result.output
 
 
+def test_predict_continues_any_clips(
+    finished: tuple[Path, record.Record], model: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    """`bench predict` draws clips of the run's test, or of another split; a wrong seed is told."""
+    run_folder = finished[0] / "tiny_predictor" / "standard-tiny"
+    words = ["predict", str(run_folder), "--model", str(model), "--data", str(tiny_data), "--out"]
+    whole = CliRunner().invoke(main, [*words, str(tmp_path / "a.png")])
+    assert whole.exit_code == 0, whole.output
+    assert whole.output.split() == [str(tmp_path / "a.png"), str(tmp_path / "a.gif")]
+    valid = [str(tmp_path / "b.png"), "--count", "2", "--clips", str(tiny_data / "dynamics-tiny" / "valid")]
+    other = CliRunner().invoke(main, [*words, *valid])
+    assert other.exit_code == 0, other.output
+    with Image.open(tmp_path / "a.png") as one, Image.open(tmp_path / "b.png") as two:
+        assert one.height > 2 * two.height
+        assert one.width == two.width
+    wrong = CliRunner().invoke(main, [*words, str(tmp_path / "c.png"), "--seed", "7"])
+    assert wrong.exit_code == 1
+    assert "has the seeds [0, 1]: got --seed 7" in wrong.output
+
+
 def test_a_predictor_that_says_too_little_is_refused(model: Path, tiny_data: Path, tmp_path: Path) -> None:
     """With what it gave and what was expected."""
     with pytest.raises((ModelError, RuntimeError), match=r"expected 10 frames|must match"):

@@ -11,7 +11,8 @@ import click
 from benchmark.options import DEVICE, place
 
 
-def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+def of_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command the argument RUN and what every command has that opens one."""
     for decorate in (
         click.argument("run", type=click.Path(path_type=Path)),
         click.option("--seed", type=int, default=0, show_default=True, help="Which training of the run."),
@@ -24,7 +25,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@_options
+@of_a_run
 @click.option("--count", type=click.IntRange(min=1), default=64, show_default=True, help="How many.")
 @click.option("--draws", type=int, default=0, show_default=True, help="Another number is another set of samples.")
 @click.option("--npz", type=click.Path(path_type=Path), help="Also write them as uint8 [N, T, H, W, 3], `samples`.")
@@ -43,7 +44,7 @@ def sample(run: Path, count: int, draws: int, npz: Path | None, **wishes: Any) -
 
 
 @click.command()
-@_options
+@of_a_run
 @place("--data", "data", "Folder that holds the datasets; clips of test are taken.")
 @click.option("--count", type=click.IntRange(min=1), default=64, show_default=True, help="How many.")
 def reconstruct(run: Path, count: int, data: Path, **wishes: Any) -> None:
@@ -59,7 +60,7 @@ def reconstruct(run: Path, count: int, data: Path, **wishes: Any) -> None:
 
 
 @click.command()
-@_options
+@of_a_run
 @place("--data", "data", "Folder that holds the datasets; clips of test are taken.")
 def interpolate(run: Path, data: Path, **wishes: Any) -> None:
     """Goes from one clip of test to another in the latent space of a finished RUN, a row a pair.

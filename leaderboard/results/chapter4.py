@@ -21,6 +21,9 @@ from leaderboard.results.words import NOT_MEASURED
 HOLDS, REVERSED, UNTOLD = "holds", "does not hold: the other way round", "cannot be told"
 ONCE = " (one training of each)"
 LEAST_P = 0.05
+LEAST_APART = 0.1
+"""Share by which two runs must differ to be told apart, where each was trained once."""
+
 DEVIATIONS = 2.0
 """By how many deviations of its mean over draws one kind of features must be ahead of another."""
 
@@ -89,18 +92,21 @@ def _compared(
     score: Callable[[Made], float | None],
     unit: tuple[str, int],
     lower: bool = True,
+    tie: str = UNTOLD,
 ) -> Claim:
-    """The first of these runs should be ahead of all others."""
+    """The first of these runs should be ahead of all others, by `LEAST_APART`; else `tie` is the verdict."""
     values = {name: score(one) for name, one in runs.items() if one is not None}
     measured = {name: value for name, value in values.items() if value is not None}
     if len(measured) < len(runs):
         return Claim(says=says, thesis=thesis)
     what, digits = unit
     first, *others = measured.values()
-    ahead = all(first < value if lower else first > value for value in others)
+    rival = min(others) if lower else max(others)
+    ahead = (rival - first if lower else first - rival) / rival
+    verdict = tie if abs(ahead) < LEAST_APART else HOLDS if ahead > 0 else REVERSED
     said = ", ".join(f"{escape(name)} {shown(value, digits)}" for name, value in measured.items())
     once = ONCE if any(one and len(one.record.seeds) == 1 for one in runs.values()) else ""
-    return Claim(says=says, thesis=thesis, ours=f"{what}: {said}", verdict=(HOLDS if ahead else REVERSED) + once)
+    return Claim(says=says, thesis=thesis, ours=f"{what}: {said}", verdict=verdict + once)
 
 
 def _samples_as_good(made: Sequence[Made]) -> Claim:
@@ -111,6 +117,7 @@ def _samples_as_good(made: Sequence[Made]) -> Claim:
         runs,
         lambda one: one.mean("frechet"),
         ("Fréchet distance", 1),
+        tie=HOLDS,
     )
 
 
