@@ -1,0 +1,150 @@
+"""The generator of feature flow: from frames, by the flow of their features, to the frames after them.
+
+Frames of clips are folded into the batch axis, first those of the first time step: [T·B, C, H, W]. All layers but the
+ConvLSTMs see the given time steps at once.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from baselines.feature_flow import flowed
+from baselines.feature_flow_options import Options
+from baselines.layers import ConvLSTMCell, State, schedule
+from baselines.recurrent_blocks import fold, unfold
+from benchmark.prediction.contract import Clips
+from dynamics_gen.errors import ConfigError
+
+DEEPER = 2
+"""How often the maps of features are halved once more, at most, before the flow is made of them."""
+
+
+class Memory(NamedTuple):
+    """States of the ConvLSTMs on either side of the flow; None before the first frame, and where there is none."""
+
+    features: State | None = None
+    flow: State | None = None
+
+
+class Generator(nn.Module):
+    """From frames to the frames after them: x̃ = D²(F[E¹(x), D¹(z, E²(E¹(x)))]).
+
+    Attributes:
+        encoder: E¹, from pixels to the grid; `feature_memory` is its last layer.
+        deeper: E², from the grid to maps of a quarter of its side; None where the flow does not depend on the frame.
+        seed: from a latent to maps beside those; None where there are no latents.
+        flow_decoder: D¹, back to the grid; `flow_memory` and `logits` are its last layers.
+        decoder: D², from the grid to pixels: colours and, perhaps, the logit of the copy mask.
+    """
+
+    def __init__(self, config: Options, shape: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        self.config = config
+        _, channels, height, width = shape
+        halvings = config.grid.bit_length() - 1
+        if height % config.grid or width % config.grid or min(height, width) < 2 * config.grid:
+            raise ConfigError(
+                f"got frames of {height}×{width} pixels with grid={config.grid}, expected sides that are twice it or "
+                "more, and multiples of it"
+            )
+        counts = tuple(multiple * config.width for multiple in schedule((1, 2, 4, 4), max(1, halvings)))
+        maps, side = counts[-1], (height // config.grid, width // config.grid)
+        if maps % config.groups:
+            raise ConfigError(f"got groups {config.groups}, expected a divisor of the {maps} maps of features")
+        divisible = (math.gcd(*side) & -math.gcd(*side)).bit_length() - 1
+        depth = min(DEEPER, divisible)
+        inner = (2 * maps,) * max(1, depth)
+        self.encoder = _down((channels, *counts), halves=halvings > 0)
+        self.feature_memory = ConvLSTMCell(maps, maps) if config.recurrent else None
+        self.deeper = _down((maps, *inner), halves=depth > 0) if config.conditioned else None
+        self.seed = _Seed(config.latent, maps, (side[0] >> depth, side[1] >> depth)) if config.latent else None
+        told = inner[-1] * config.conditioned + maps * (config.latent > 0)
+        self.flow_decoder = nn.Sequential(
+            *_up((told, *inner[1:], maps), halves=depth > 0), nn.BatchNorm2d(maps), nn.ReLU(inplace=True)
+        )
+        self.flow_memory = ConvLSTMCell(maps, maps) if config.recurrent else None
+        self.logits = nn.Conv2d(maps, config.groups * config.kappa**2, 3, padding=1)
+        self.decoder = _up((*reversed(counts), channels + config.copy_mask), halves=halvings > 0)
+
+    def forward(
+        self, frames: Clips, latents: Float[Tensor, "time batch latent"], memory: Memory
+    ) -> tuple[Clips, Memory]:
+        """The frame after each of the given ones, in [-1, 1], and what is remembered of these."""
+        time = frames.shape[2]
+        folded = fold(frames)
+        features, of_features = _over_time(self.feature_memory, self.encoder(folded), time, memory.features)
+        logits, of_flow = self.flow_logits(features, latents, memory.flow)
+        config = self.config
+        moved = flowed(
+            features, logits, groups=config.groups, normalisation=config.normalisation, bounded=config.bounded
+        )
+        painted = self.decoder(moved).float()
+        said = painted[:, : folded.shape[1]].tanh()
+        if config.copy_mask:
+            said = said.lerp(folded.float(), painted[:, folded.shape[1] :].sigmoid())  # exact at either end
+        return unfold(said, time), Memory(of_features, of_flow)
+
+    def flow_logits(
+        self,
+        features: Float[Tensor, "time_batch maps rows columns"],
+        latents: Float[Tensor, "time batch latent"],
+        state: State | None,
+    ) -> tuple[Float[Tensor, "time_batch grouped_displacements rows columns"], State | None]:
+        """Where features go, D¹(z, E²(features)), and the state of its ConvLSTM afterwards."""
+        told = [] if self.deeper is None else [self.deeper(features)]
+        told += [] if self.seed is None else [self.seed(latents.flatten(0, 1))]
+        maps = self.flow_decoder(torch.cat(told, dim=1))
+        maps, state = _over_time(self.flow_memory, maps, len(latents), state)
+        return self.logits(maps), state
+
+
+class _Seed(nn.Module):
+    """Latents as maps."""
+
+    def __init__(self, latent: int, maps: int, side: tuple[int, int]) -> None:
+        super().__init__()
+        self.size = (maps, *side)
+        self.linear = nn.Linear(latent, math.prod(self.size), bias=False)
+        self.norm = nn.BatchNorm2d(maps)
+
+    def forward(self, latents: Float[Tensor, "rows latent"]) -> Float[Tensor, "rows maps height width"]:
+        return self.norm(self.linear(latents).unflatten(1, self.size)).relu_()
+
+
+def _over_time(cell: ConvLSTMCell | None, maps: Tensor, time: int, state: State | None) -> tuple[Tensor, State | None]:
+    """Hidden maps after each step, and the last state; the maps themselves where there is no ConvLSTM."""
+    if cell is None:
+        return maps, None
+    gates = cell.from_input(maps).unflatten(0, (time, -1))
+    state = cell.initial_state(gates[0]) if state is None else state
+    outputs = []
+    for step in gates.unbind(0):
+        state = cell.step(step, state)
+        outputs.append(state[0])
+    return torch.cat(outputs), state
+
+
+def _down(counts: tuple[int, ...], *, halves: bool) -> nn.Sequential:
+    """Convolutions, each with its norm, that halve the side each or keep it."""
+    kernel, stride = (4, 2) if halves else (3, 1)
+    layers: list[nn.Module] = []
+    for before, after in pairwise(counts):
+        layers.append(nn.Conv2d(before, after, kernel, stride, padding=1, bias=False))
+        layers += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)
+
+
+def _up(counts: tuple[int, ...], *, halves: bool) -> nn.Sequential:
+    """Transposed convolutions with norms between them, that double the side each or keep it."""
+    kernel, stride = (4, 2) if halves else (3, 1)
+    layers: list[nn.Module] = []
+    for before, after in pairwise(counts):
+        layers += [nn.BatchNorm2d(before), nn.ReLU(inplace=True)] if layers else []
+        layers.append(nn.ConvTranspose2d(before, after, kernel, stride, padding=1))
+    return nn.Sequential(*layers)

@@ -1,0 +1,77 @@
+"""What the networks of feature flow are told: sizes, what moves and how, what the discriminator is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from baselines.feature_flow import require_normalisation
+from baselines.layers import offsets
+from baselines.settings import RULES as SHARED
+from dynamics_gen.errors import ConfigError
+
+INVERSES = ("none", "correlation", "relation")
+"""What tells the discriminator of the motion between neighbour frames: nothing, normalised correlations of patches of
+features (Mastropietro 2017, equation 6.5), or a perceptron on pairs of features (its relation network)."""
+
+GRIDS = (1, 2, 4, 8, 16)
+
+RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "width": SHARED["layers"],
+    "latent": ("a whole number of 0 or more", lambda value: value >= 0),
+    "grid": (" or ".join(map(str, GRIDS)), GRIDS.__contains__),
+    "groups": SHARED["layers"],
+    "inverse": (" or ".join(INVERSES), INVERSES.__contains__),
+}
+"""What is expected, and whether a value is; `baselines.settings` asks for a latent of 1 or more."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """Settings of the networks.
+
+    Attributes:
+        width: maps of the first layers; further ones have two and four times as many.
+        kappa: places a side of the window within which features move in a step; odd, and 1 leaves them in place.
+        grid: pixels a side for each place of the features.
+        latent: numbers in z; 0 for a model that does not draw.
+        copy_mask: a mask chooses between each pixel as it was and as it is painted.
+        recurrent: a ConvLSTM on either side of the flow; without them the model knows one frame alone.
+        conditioned: the flow depends on the frame, not on z alone.
+        normalisation: whether shares are of what leaves a place or of what arrives, `outgoing` or `incoming`.
+        groups: features are divided into so many parts, each with a flow of its own.
+        bounded: no share leads over the border.
+        inverse: of the flow, in the discriminator: `none`, `correlation` or `relation`.
+    """
+
+    width: int = 16
+    kappa: int = 5
+    grid: int = 4
+    latent: int = 16
+    copy_mask: bool = True
+    recurrent: bool = True
+    conditioned: bool = True
+    normalisation: str = "outgoing"
+    groups: int = 1
+    bounded: bool = True
+    inverse: str = "none"
+
+    def __post_init__(self) -> None:
+        """Refuses what no network can be built from."""
+        require(self, RULES)
+        offsets(self.kappa)
+        require_normalisation(self.normalisation)
+        if not (self.conditioned or self.latent):
+            raise ConfigError("got latent 0 and conditioned False, expected something to make a flow from")
+
+
+def require(config: Any, rules: dict[str, tuple[str, Callable[[Any], bool]]]) -> None:
+    """Refuses a configuration one of whose settings breaks its rule.
+
+    Raises:
+        ConfigError: one does.
+    """
+    for name, (expected, holds) in rules.items():
+        if not holds(getattr(config, name)):
+            raise ConfigError(f"got {name} {getattr(config, name)!r}, expected {expected}")
