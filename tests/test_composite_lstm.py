@@ -13,7 +13,8 @@ from lightning_fabric import Fabric
 from moving_squares import MemorySplit
 from torch import Tensor, nn
 
-from baselines.classifiers.composite_lstm import CompositeLSTM, Config, Decoder, PeepholeLSTM, average, build
+from baselines.classifiers.composite_lstm import CompositeLSTM, Config, average, build
+from baselines.peephole_lstm import Decoder, PeepholeLSTM
 from benchmark.checkpoint import Checkpoint
 from benchmark.classification import Classification
 from benchmark.data import Batch, Clips
