@@ -1,0 +1,168 @@
+"""Flow matching: noise flows into the next frames along straight lines, at velocities that a U-Net learns.
+
+Source: Lipman et al. 2023, arXiv 2210.02747, section 4.1, example II (optimal transport), told the frames before.
+Deviations: the paper makes single images and tells the network nothing but the time; that whole blocks of frames flow
+at once, told the frames before them, that longer futures are made block by block, the network (see
+`baselines.velocity_unet`), and the weights' moving average, from which predictions come, are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from baselines.autoencoder import channels_last
+from baselines.settings import check
+from baselines.velocity_unet import VelocityUNet
+from benchmark.data import Batch
+from benchmark.players import Player
+from benchmark.prediction.contract import CONTEXT, HORIZON, Clips
+from dynamics_gen.errors import ConfigError
+
+TASK = "prediction"
+INPUT = "clips"
+SOURCE = "Lipman et al. 2023, arXiv 2210.02747"
+TRAINING = {
+    "*": {
+        "epochs": 40,
+        "batch_size": 32,
+        "learning_rate": 5e-4,
+        "weight_decay": 0.0,
+        "warmup": 0.0,
+        "gradient_clip": 1.0,
+    },
+    "mini": {"epochs": 60},
+    "tiny": {"epochs": 2, "batch_size": 10},
+}
+
+Points: TypeAlias = Float[Tensor, "batch ..."]
+Velocity: TypeAlias = Callable[[Points, Float[Tensor, " batch"]], Points]
+"""Of points at their times."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """Hyper-parameters.
+
+    Attributes:
+        image_size: which `patch` times 2 to the number of halvings divides.
+        width: maps of the finest level; each further one has twice as many.
+        levels: of the U-Net; each has half the rows and columns of the one before.
+        blocks: residual blocks of a level, on the way down and again on the way up.
+        patch: side of the squares of pixels that the U-Net takes for one place.
+        given: frames that are told, the last ones.
+        block: frames that flow at once.
+        steps: from noise to data.
+        sampler: `heun` looks twice in a step, `euler` once.
+        sigma: deviation that is left around data at the end of the way.
+        averaging: decay of a moving average of the weights, from which predictions come; 0 keeps none.
+    """
+
+    image_size: int = 64
+    width: int = 48
+    levels: int = 3
+    blocks: int = 2
+    patch: int = 2
+    given: int = 10
+    block: int = 10
+    steps: int = 10
+    sampler: str = "heun"
+    sigma: float = 0.0
+    averaging: float = 0.995
+
+    def __post_init__(self) -> None:
+        """Refuses what no network can be built from, and blocks that the clips learnt from are too short for."""
+        check(self)
+        for name in ("blocks", "patch", "given", "block", "steps"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"got {name} {getattr(self, name)!r}, expected a whole number of 1 or more")
+        if self.given > CONTEXT or self.given + self.block > CONTEXT + HORIZON:
+            raise ConfigError(
+                f"got given {self.given} and block {self.block}, expected {CONTEXT} or fewer given, and "
+                f"{CONTEXT + HORIZON} or fewer in all"
+            )
+        if self.sampler not in ("euler", "heun"):
+            raise ConfigError(f"got sampler {self.sampler!r}, expected euler or heun")
+        if self.sigma >= 1:
+            raise ConfigError(f"got sigma {self.sigma!r}, expected a number in [0, 1)")
+
+
+def on_the_way(noise: Points, data: Points, time: Float[Tensor, " batch"], sigma: float) -> tuple[Points, Points]:
+    """Where each point of noise is on its straight way to its point of data, and its velocity, the same all the way.
+
+    It starts as noise at time 0 and ends, at time 1, `sigma` times the noise beside the data.
+    """
+    share = time.view(-1, *[1] * (data.ndim - 1))
+    return (1 - (1 - sigma) * share) * noise + share * data, data - (1 - sigma) * noise
+
+
+def matching_loss(velocity: Velocity, data: Points, sigma: float) -> Float[Tensor, ""]:
+    """Squared error of velocities at random times on the ways from noise; least where these are the mean velocities."""
+    time = torch.rand(len(data), device=data.device)
+    points, target = on_the_way(torch.randn_like(data), data, time, sigma)
+    return (velocity(points, time) - target).square().mean()
+
+
+def flowed(velocity: Velocity, noise: Points, steps: int, sampler: str) -> Points:
+    """Where noise ends at time 1, in equal steps of Euler, or of Heun: the mean of a step's first and last velocity."""
+    points, length = noise, 1 / steps
+    for step in range(steps):
+        time = torch.full((len(noise),), step * length, device=noise.device)
+        first = velocity(points, time)
+        if sampler == "heun":
+            first = (first + velocity(points + length * first, time + length)) / 2
+        points = points + length * first
+    return points
+
+
+class FlowMatching(nn.Module):
+    """See the module."""
+
+    stochastic = True
+
+    def __init__(self, config: Config, shape: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        self.config, self.averaging = config, config.averaging
+        self.velocity = VelocityUNet(
+            config.given,
+            (config.block, *shape[1:]),
+            width=config.width,
+            levels=config.levels,
+            blocks=config.blocks,
+            patch=config.patch,
+        )
+
+    def players(self) -> dict[str, Player]:
+        """One."""
+        return {"velocity": Player(parameters=list(self.parameters()))}
+
+    def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
+        """The error of velocities of a block, which starts anywhere, told the frames before."""
+        given, block = self.config.given, self.config.block
+        start = int(torch.randint(batch.clips.shape[2] - given - block + 1, ()))
+        before, after = batch.clips[:, :, start : start + given + block].split((given, block), dim=2)
+        return {"velocity": matching_loss(lambda *at: self.velocity(*at, before), after, self.config.sigma)}
+
+    def predict(self, context: Clips, count: int) -> Clips:
+        """Blocks drawn one after the other, each told the last frames before it; as many frames as asked for."""
+        frames, given, block = context, self.config.given, self.config.block
+        while frames.shape[2] < context.shape[2] + count:
+            before = frames[:, :, -given:]
+            noise = torch.randn(*before.shape[:2], block, *before.shape[3:], device=before.device)
+            said = self.flow(noise, before)
+            frames = torch.cat([frames, said.clamp(-1, 1)], dim=2)
+        return frames[:, :, context.shape[2] : context.shape[2] + count]
+
+    def flow(self, noise: Clips, before: Clips) -> Clips:
+        """The block that noise becomes after the frames `before` it."""
+        return flowed(lambda *at: self.velocity(*at, before), noise, self.config.steps, self.config.sampler)
+
+
+def build(config: Config, shape: tuple[int, int, int, int]) -> FlowMatching:
+    """The network for clips of `shape` (time, channels, height, width)."""
+    return channels_last(FlowMatching(config, shape))
