@@ -13,10 +13,10 @@ A record of version 1 reads as one of version 2 that was put to none.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ METRIC_VERSION = 1
 
 LARGEST_BYTES = 16 * 2**20
 TOLERANCE = 1e-9
+
+T = TypeVar("T")
 
 Count = Annotated[int, Whole(0)]
 Positive = Annotated[int, Whole(1)]
@@ -311,8 +313,29 @@ def write(record: Record, path: Path) -> Record:
         RecordError: the record would be refused when read; nothing is written.
         OSError: the file cannot be written.
     """
-    checked = build(Record, dataclasses.asdict(record), str(path))
-    _check(checked, str(path))
+    return write_checked(record, path, _check)
+
+
+def parse_checked(kind: type[T], text: str, where: str, check: Callable[[T, str], None]) -> T:
+    """Reads a record of any task, a dataclass `kind`, and has `check` refuse one that contradicts itself.
+
+    Raises:
+        RecordError: the first bad field, with its path, what was got and what was expected.
+    """
+    made = build(kind, decode(text, where), where)
+    check(made, where)
+    return made
+
+
+def write_checked(made: T, path: Path, check: Callable[[T, str], None]) -> T:
+    """Writes a record of any task, whole or not at all, unless it would be refused when read.
+
+    Raises:
+        RecordError: it would; nothing is written.
+        OSError: the file cannot be written.
+    """
+    checked = build(type(made), dataclasses.asdict(made), str(path))  # type: ignore[call-overload]
+    check(checked, str(path))
     write_whole(path, dump(checked).encode("utf-8"))
     return checked
 

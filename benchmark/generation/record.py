@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,8 +21,7 @@ from benchmark.record import (
     Settings,
     Tags,
 )
-from benchmark.schema import Number, Text, Whole, build, decode, dump
-from dynamics_gen.files import write_whole
+from benchmark.schema import Number, Text, Whole
 
 RECORD_VERSION = 1
 METRIC_VERSION = 1
@@ -143,9 +141,7 @@ def parse(text: str, where: str = "record.json") -> Record:
     Raises:
         RecordError: the first bad field, with its path, what was got and what was expected.
     """
-    made = build(Record, decode(text, where), where)
-    _check(made, where)
-    return made
+    return record.parse_checked(Record, text, where, _check)
 
 
 def read(path: Path) -> Record:
@@ -165,10 +161,7 @@ def write(made: Record, path: Path) -> Record:
         RecordError: the record would be refused when read; nothing is written.
         OSError: the file cannot be written.
     """
-    checked = build(Record, dataclasses.asdict(made), str(path))
-    _check(checked, str(path))
-    write_whole(path, dump(checked).encode("utf-8"))
-    return checked
+    return record.write_checked(made, path, _check)
 
 
 def _check(made: Record, where: str) -> None:

@@ -11,8 +11,7 @@ from benchmark import record
 from benchmark.errors import RecordError
 from benchmark.generation.record import Finite, Network, View
 from benchmark.record import Amount, Count, Dataset, Environment, Fraction, Hash, Name, Positive, Remark, Settings, Tags
-from benchmark.schema import Text, Whole, build, decode, dump
-from dynamics_gen.files import write_whole
+from benchmark.schema import Text, Whole
 
 RECORD_VERSION = 1
 METRIC_VERSION = 1
@@ -119,9 +118,7 @@ def read(path: Path) -> Record:
         RecordError: the first bad field, with its path, what was got and what was expected.
         OSError: the file cannot be read.
     """
-    made = build(Record, decode(record.read_text(path), str(path)), str(path))
-    _check(made, str(path))
-    return made
+    return record.parse_checked(Record, record.read_text(path), str(path), _check)
 
 
 def write(made: Record, path: Path) -> Record:
@@ -131,10 +128,7 @@ def write(made: Record, path: Path) -> Record:
         RecordError: the record would be refused when read; nothing is written.
         OSError: the file cannot be written.
     """
-    checked = build(Record, dataclasses.asdict(made), str(path))
-    _check(checked, str(path))
-    write_whole(path, dump(checked).encode("utf-8"))
-    return checked
+    return record.write_checked(made, path, _check)
 
 
 def _check(made: Record, where: str) -> None:
