@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from baselines.feature_flow import require_normalisation
 from baselines.layers import offsets
-from baselines.settings import RULES as SHARED
+from baselines.settings import COUNT, Rules, check
 from dynamics_gen.errors import ConfigError
 
 INVERSES = ("none", "correlation", "relation")
@@ -17,14 +15,14 @@ features (Mastropietro 2017, equation 6.5), or a perceptron on pairs of features
 
 GRIDS = (1, 2, 4, 8, 16)
 
-RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "width": SHARED["layers"],
+RULES: Rules = {
+    "width": COUNT,
     "latent": ("a whole number of 0 or more", lambda value: value >= 0),
     "grid": (" or ".join(map(str, GRIDS)), GRIDS.__contains__),
-    "groups": SHARED["layers"],
+    "groups": COUNT,
     "inverse": (" or ".join(INVERSES), INVERSES.__contains__),
 }
-"""What is expected, and whether a value is; `baselines.settings` asks for a latent of 1 or more."""
+"""What is expected, and whether a value is; elsewhere a latent has 1 number or more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,19 +57,8 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuses what no network can be built from."""
-        require(self, RULES)
+        check(self, RULES)
         offsets(self.kappa)
         require_normalisation(self.normalisation)
         if not (self.conditioned or self.latent):
             raise ConfigError("got latent 0 and conditioned False, expected something to make a flow from")
-
-
-def require(config: Any, rules: dict[str, tuple[str, Callable[[Any], bool]]]) -> None:
-    """Refuses a configuration one of whose settings breaks its rule.
-
-    Raises:
-        ConfigError: one does.
-    """
-    for name, (expected, holds) in rules.items():
-        if not holds(getattr(config, name)):
-            raise ConfigError(f"got {name} {getattr(config, name)!r}, expected {expected}")

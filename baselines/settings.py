@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from dynamics_gen.errors import ConfigError
 
-_COUNT = ("a whole number of 1 or more", lambda value: value >= 1)
+COUNT = ("a whole number of 1 or more", lambda value: value >= 1)
 _POSITIVE = ("a number above 0", lambda value: 0 < value < math.inf)
-_NOT_NEGATIVE = ("a number of 0 or more", lambda value: 0 <= value < math.inf)
+NOT_NEGATIVE = ("a number of 0 or more", lambda value: 0 <= value < math.inf)
 _BELOW_ONE = ("a number in [0, 1)", lambda value: 0 <= value < 1)
 
-RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "image_size": _COUNT,
-    "latent": _COUNT,
-    "embedding": _COUNT,
-    "layers": _COUNT,
-    "mixtures": _COUNT,
+Rules: TypeAlias = Mapping[str, tuple[str, Callable[[Any], bool]]]
+
+RULES: Rules = {
+    "image_size": COUNT,
+    "latent": COUNT,
+    "embedding": COUNT,
+    "layers": COUNT,
+    "mixtures": COUNT,
     "width": _POSITIVE,
     "discriminator_rate": _POSITIVE,
-    "gradient_penalty": _NOT_NEGATIVE,
-    "sigma": _NOT_NEGATIVE,
+    "gradient_penalty": NOT_NEGATIVE,
+    "sigma": NOT_NEGATIVE,
     "beta1": _BELOW_ONE,
     "averaging": _BELOW_ONE,
     "dropout": _BELOW_ONE,
@@ -35,15 +37,20 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 """What is expected, and whether a value is."""
 
 
-def check(config: Any) -> None:
+def check(config: Any, own: Rules | None = None) -> None:
     """Refuses a configuration, a dataclass, one of whose settings breaks its rule; names without a rule pass.
+
+    Args:
+        config: of any model.
+        own: the model's, which go before those of all.
 
     Raises:
         ConfigError: one does.
     """
+    rules = {**RULES, **(own or {})}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name in RULES:
-            expected, holds = RULES[field.name]
+        if field.name in rules:
+            expected, holds = rules[field.name]
             if not holds(value):
                 raise ConfigError(f"got {field.name} {value!r}, expected {expected}")

@@ -45,25 +45,16 @@ def track(
     moving = (video.max(axis=0).astype(float) - video.min(axis=0)).sum(axis=-1) >= LEAST_CHANGE  # elsewhere: no object
     values = np.moveaxis(video[:, moving], 0, -1).astype(np.float32)  # [P, 3, T]
     weights = np.zeros((len(video), height, width), np.float32)
-    backdrop = _commonest(values)
-    for turn in range(PASSES + 1):
-        change = np.abs(values - backdrop[..., None]).sum(axis=1)
-        weights[:, moving] = _weights(change).T
-        _keep_heaviest(weights)
-        if turn < PASSES:
-            backdrop = _free_median(values, _taken(weights)[:, moving].T, backdrop)
+    backdrop = _backdrop(values, moving, weights)
+    _mark(weights, moving, values, backdrop)
     return (*_centroids(weights), weights)
 
 
 def backdrop_of(video: UInt8[np.ndarray, "time height width 3"]) -> Float32[np.ndarray, "height width 3"]:
     """What stands still in a clip, pixel by pixel, as `track` finds it."""
-    values = np.moveaxis(video.reshape(len(video), -1, 3), 0, -1).astype(np.float32)
-    backdrop = _commonest(values)
-    for _ in range(PASSES):
-        weights = _weights(np.abs(values - backdrop[..., None]).sum(axis=1).T).reshape(video.shape[:3])
-        _keep_heaviest(weights)
-        backdrop = _free_median(values, _taken(weights).reshape(len(video), -1).T, backdrop)
-    return backdrop.reshape(video.shape[1:])
+    everywhere = np.ones(video.shape[1:3], bool)
+    values = np.moveaxis(video[:, everywhere], 0, -1).astype(np.float32)
+    return _backdrop(values, everywhere, np.zeros(video.shape[:3], np.float32)).reshape(video.shape[1:])
 
 
 def differing(
@@ -85,6 +76,25 @@ def heaviest(
     kept = weights.copy()
     _keep_heaviest(kept)
     return _centroids(kept)
+
+
+def _backdrop(
+    values: Float32[np.ndarray, "pixel channel time"],
+    moving: Bool[np.ndarray, "height width"],
+    weights: Float32[np.ndarray, "time height width"],
+) -> Float32[np.ndarray, "pixel channel"]:
+    """Of the pixels `moving`, whose values these are; `weights` become those of the last pass but one."""
+    backdrop = _commonest(values)
+    for _ in range(PASSES):
+        _mark(weights, moving, values, backdrop)
+        backdrop = _free_median(values, _taken(weights)[:, moving].T, backdrop)
+    return backdrop
+
+
+def _mark(weights: np.ndarray, moving: np.ndarray, values: np.ndarray, backdrop: np.ndarray) -> None:
+    """Sets the weights of what differs from a backdrop and is the object."""
+    weights[:, moving] = _weights(np.abs(values - backdrop[..., None]).sum(axis=1)).T
+    _keep_heaviest(weights)
 
 
 def _weights(change: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:

@@ -11,7 +11,7 @@ import dynamics_gen
 from benchmark.generation.views import shrunk
 from benchmark.prediction import physics
 from benchmark.prediction.contract import CONTEXT
-from benchmark.prediction.physics import Followed, Motion, follow, motion_of, true_places
+from benchmark.prediction.physics import Followed, Motion, backdrops_of, follow, motion_of, true_places
 from dynamics_gen.render import project
 
 TIME = 32
@@ -22,7 +22,7 @@ def test_tracker_finds_true_objects(tiny_split: Path, side: int) -> None:
     """Within a quarter of a pixel of where the simulator has them, half of the time; never lost, hardly ever split."""
     dataset = dynamics_gen.open(tiny_split)
     videos = shrunk(dataset.read_videos(np.arange(40)), side)
-    found = follow(videos, videos)
+    found = follow(backdrops_of(videos), videos)
     apart = np.linalg.norm(found.place - true_places(dataset)[:40], axis=2)
     assert np.median(apart) < 0.4
     assert np.quantile(apart, 0.99) < 5
@@ -35,10 +35,11 @@ def test_tracker_finds_true_objects(tiny_split: Path, side: int) -> None:
 def test_an_object_that_vanishes_is_lost(tiny_split: Path) -> None:
     """Frames of the backdrop alone, or of a grey level too much everywhere, show none."""
     videos = dynamics_gen.open(tiny_split).read_videos(np.arange(5))
-    true, said = follow(videos, videos), videos.copy()
-    said[:, CONTEXT:] = np.stack([physics.backdrop_of(video) for video in videos])[:, None].astype(np.uint8)
+    backdrops = backdrops_of(videos)
+    true, said = follow(backdrops, videos), videos.copy()
+    said[:, CONTEXT:] = backdrops[:, None].astype(np.uint8)
     said[:, CONTEXT:] = np.where(said[:, CONTEXT:] < 250, said[:, CONTEXT:] + 5, said[:, CONTEXT:])
-    motion = motion_of(follow(videos, said), true.area, true.place, np.ones(5, bool), np.zeros(5, bool))
+    motion = motion_of(follow(backdrops, said), true.area, true.place, np.ones(5, bool), np.zeros(5, bool))
     assert min(motion.lost) >= 0.8
 
 

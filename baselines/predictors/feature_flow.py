@@ -11,9 +11,8 @@ were made after it. Both players move at once, from one forward pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -22,8 +21,9 @@ from torch import Tensor, nn
 from baselines.adversarial import deceiving_loss, judgements, telling_loss
 from baselines.feature_flow_discriminator import Discriminator
 from baselines.feature_flow_networks import Generator, Memory
-from baselines.feature_flow_options import Options, require
-from baselines.settings import RULES as SHARED
+from baselines.feature_flow_options import RULES as OPTIONS
+from baselines.feature_flow_options import Options
+from baselines.settings import NOT_NEGATIVE, Rules, check
 from benchmark.data import Batch
 from benchmark.players import Player
 from benchmark.prediction.contract import CONTEXT, HORIZON, Clips
@@ -41,15 +41,11 @@ TRAINING = {
 RISE = 0.5
 """Share of the run over which the curriculum lengthens the open loop, from nothing to its whole length."""
 
-_NOT_NEGATIVE = ("a number of 0 or more", lambda value: 0 <= value < float("inf"))
-
-RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "image_size": SHARED["image_size"],
-    "beta1": SHARED["beta1"],
+RULES: Rules = {
     "closed_steps": (f"a whole number from 1 to {CONTEXT + HORIZON - 1}", range(1, CONTEXT + HORIZON).__contains__),
-    "error": _NOT_NEGATIVE,
-    "open_error": _NOT_NEGATIVE,
-    "adversary": _NOT_NEGATIVE,
+    "error": NOT_NEGATIVE,
+    "open_error": NOT_NEGATIVE,
+    "adversary": NOT_NEGATIVE,
 }
 """Of what stands in `Config`: what is expected, and whether a value is."""
 
@@ -81,7 +77,7 @@ class Config(Options):
     def __post_init__(self) -> None:
         """Refuses what no network can be built from, and what nothing can be learnt by."""
         Options.__post_init__(self)
-        require(self, RULES)
+        check(self, {**OPTIONS, **RULES})
         if not (self.error or self.adversary):
             raise ConfigError("got error 0 and adversary 0, expected something to learn from")
         if self.inverse != "none" and not self.adversary:

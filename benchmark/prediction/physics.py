@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, UInt8
+from jaxtyping import Bool, Float32, Float64, UInt8
 
 from benchmark.prediction.contract import CONTEXT
 from benchmark.tracking import backdrop_of, differing, heaviest
@@ -80,19 +80,24 @@ def true_places(dataset: Any) -> Float64[np.ndarray, "clips time 2"]:
     return (direction / (slope * [1, -1]) + 1) * SIDE / 2
 
 
+def backdrops_of(truth: UInt8[np.ndarray, "clips time height width 3"]) -> Float32[np.ndarray, "clips height width 3"]:
+    """What stands still in each of whole true clips."""
+    return np.stack([backdrop_of(video) for video in truth])
+
+
 def follow(
-    truth: UInt8[np.ndarray, "clips time height width 3"], said: UInt8[np.ndarray, "clips time height width 3"]
+    backdrops: Float32[np.ndarray, "clips height width 3"], said: UInt8[np.ndarray, "clips time height width 3"]
 ) -> Followed:
-    """Finds the object in each frame of `said`, whose backdrop is that of the true clip.
+    """Finds the object in each frame of `said`.
 
     Args:
-        truth: whole true clips.
-        said: clips of as many frames, of which some may be true.
+        backdrops: of the true clips.
+        said: the clips, or others that go on from their beginnings.
     """
-    scale = SIDE / truth.shape[2]
+    scale = SIDE / said.shape[2]
     places, areas, parts = [], [], []
-    for true, clip in zip(truth, said, strict=True):
-        weights = differing(clip, backdrop_of(true))
+    for backdrop, clip in zip(backdrops, said, strict=True):
+        weights = differing(clip, backdrop)
         place, area = heaviest(weights)
         total = weights.sum(axis=(1, 2))
         places.append(place * scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float32, Float64
 from torch import Tensor
 
 from benchmark.data import Clips, sequential
@@ -39,9 +40,9 @@ Continue = Callable[[Tensor, int], Tensor]
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class TrueMotion:
-    """What is known of the clips of a split, whose frames `clips` are."""
+    """What is known of the clips of a split."""
 
-    videos: UInt8[np.ndarray, "clips time height width 3"]
+    backdrops: Float32[np.ndarray, "clips height width 3"]
     followed: physics.Followed
     places: Float64[np.ndarray, "clips time 2"]
     constant: np.ndarray
@@ -56,10 +57,11 @@ class TrueMotion:
             dataset: the split, with what the simulator knows.
         """
         videos = np.concatenate([grey_levels(batch.clips) for batch in _batches(test)])
+        backdrops = physics.backdrops_of(videos)
         speed = dataset.column("speed")
         return cls(
-            videos=videos,
-            followed=physics.follow(videos, videos),
+            backdrops=backdrops,
+            followed=physics.follow(backdrops, videos),
             places=physics.true_places(dataset)[:, : videos.shape[1]],
             constant=speed == SPEEDS.index("constant"),
             bouncing=speed == SPEEDS.index("bouncing"),
@@ -121,7 +123,7 @@ def score(
         frechet_shuffled=metrics.frechet_distance(true, shuffled),
         density=neighbourhoods.density,
         coverage=neighbourhoods.coverage,
-        motion=_motion(truth, physics.follow(truth.videos, np.concatenate(videos)), classes(made), test),
+        motion=_motion(truth, physics.follow(truth.backdrops, np.concatenate(videos)), classes(made), test),
         motion_of_data=_motion(truth, truth.followed, classes(true), test),
     )
     predicted = len(test) * (frames - CONTEXT) * (SAMPLES if stochastic else 1)
@@ -147,16 +149,8 @@ def _errors(parts: list[FrameErrors]) -> Errors:
 
 
 def _motion(truth: TrueMotion, said: physics.Followed, classes: np.ndarray, test: Clips) -> Motion:
-    found = truth.motion(said)
-    return Motion(
-        error=found.error,
-        lost=found.lost,
-        split=found.split,
-        speed=found.speed,
-        speed_kept=found.speed_kept,
-        came_back=found.came_back,
-        class_agreement=float(np.mean(classes == test.labels.numpy())),
-    )
+    agreement = float(np.mean(classes == test.labels.numpy()))
+    return Motion(**dataclasses.asdict(truth.motion(said)), class_agreement=agreement)
 
 
 def _classes(features: Features, train: Clips) -> Callable[[np.ndarray], np.ndarray]:
