@@ -7,6 +7,7 @@ of frames where they cannot double it: ours.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -14,17 +15,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool3d
 
+from baselines import dcgan
 from benchmark.generation.contract import Clips, Latents
-from dynamics_gen.errors import ConfigError
 
 Triple: TypeAlias = tuple[int, int, int]
 """Of time, rows and columns."""
 
-FIRST_MAPS = 64
-"""Of the layer next to the clips; each further one has twice as many."""
+DEVIATION = 0.01
+"""Of the weights at the start."""
 
-DEVIATION, NORM_DEVIATION = 0.01, 0.02
-"""Of the weights at the start, and of the norms' scales about one."""
+start = partial(dcgan.start, deviation=DEVIATION)
+"""What draws a layer's weights as published."""
 
 
 class Plan(NamedTuple):
@@ -48,13 +49,8 @@ def plan_for(shape: tuple[int, int, int, int], width: float) -> Plan:
         ConfigError: halvings do not lead to 4×4 places.
     """
     frames, _, height, across = shape
-    count = height.bit_length() - 3
-    if height != across or count < 1 or height != 4 << count:
-        raise ConfigError(
-            f"got frames of {height}×{across} pixels, expected a side of 8, 16, 32, 64, …: try --set image_size=32"
-        )
-    halves = [frames % 2 ** (place + 1) == 0 for place in range(count)]
-    maps = [max(1, round(width * FIRST_MAPS * 2**place)) for place in range(count)]
+    maps = dcgan.maps_for(height, across, width)
+    halves = [frames % 2 ** (place + 1) == 0 for place in range(len(maps))]
     return Plan(maps, halves, frames >> sum(halves))
 
 
@@ -152,13 +148,3 @@ class ClipJudge(nn.Module):
             if isinstance(layer, nn.LeakyReLU):
                 found.append(adaptive_avg_pool3d(maps, (min(2, maps.shape[2]), 2, 2)).flatten(1))
         return torch.cat(found, dim=1)
-
-
-def start(layer: nn.Module) -> None:
-    """Draws a layer's weights as published; biases are zero."""
-    if isinstance(layer, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
-        nn.init.normal_(layer.weight, 0, DEVIATION)
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
-    elif isinstance(layer, nn.BatchNorm2d | nn.BatchNorm3d):
-        nn.init.normal_(layer.weight, 1, NORM_DEVIATION)

@@ -45,9 +45,7 @@ def _nothing(line: str) -> None:
 
 def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], None]) -> record.Record | None:
     description, folder = planned.model.description, planned.folder
-    opened: dict[str, ClipDataset] = {"train": splits.train(), "valid": splits.valid()}
-    for name, split in opened.items():
-        stages.check_split(split, opened["train"], options, splits.folder / name)
+    opened = stages.opened_to_learn(splits, options)
     if planned.model.is_fitted:
         return _run_fitted(planned, options, splits, opened, say)
     if per_class := planned.training.train_per_class:

@@ -67,13 +67,13 @@ _LITERALS = ("TASK", "INPUT", "SOURCE", "TRAINING", "ATTRIBUTES", "LABELS")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
-OFFERS = {
-    "classification": ("build", "fit"),
-    "generation": ("build",),
-    "prediction": ("build", "predict"),
-    "study": ("study",),
+OFFERS: dict[str, dict[str, tuple[str, ...]]] = {
+    "classification": {"build": INPUTS, "fit": FITTED_INPUTS},
+    "generation": {"build": VIEWS},
+    "prediction": {"build": ("clips",), "predict": ("clips",)},
+    "study": {"study": STUDY_INPUTS},
 }
-"""What a model's file defines beside `Config`, one of these, by task."""
+"""What a model's file defines beside `Config`, one of these, by task; and which inputs go with it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -260,9 +260,7 @@ def load(description: Description) -> Model:
         if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING:
             raise ModelError(f"{one.name} in the Config of {description.path} has no default: expected one for each")
     model = Model(description=description, module=module)
-    allowed = {"build": INPUTS, "fit": FITTED_INPUTS, "study": STUDY_INPUTS}.get(offered[0], ())
-    if description.task in ("generation", "prediction"):
-        allowed = VIEWS if description.task == "generation" else ("clips",)
+    allowed = OFFERS[description.task][offered[0]]
     if description.input not in allowed:
         raise ModelError(
             f"INPUT is {description.input!r} in {description.path}, which defines {offered[0]}: "

@@ -56,6 +56,18 @@ def started(planned: Plan, options: Options, say: Callable[[str], None]) -> Iter
             raise StoppedError("stopped: what was finished is kept; the same command with --resume goes on") from None
 
 
+def opened_to_learn(splits: Splits, options: Options) -> dict[str, ClipDataset]:
+    """Train and valid, of the release that was asked for.
+
+    Raises:
+        ConfigError: a folder holds another one.
+    """
+    found = {"train": splits.train(), "valid": splits.valid()}
+    for name, split in found.items():
+        check_split(split, found["train"], options, splits.folder / name)
+    return found
+
+
 def check_split(split: ClipDataset, train: ClipDataset, options: Options, path: Path) -> None:
     """Refuses a folder that holds another release than the one asked for, or clips unlike those of train.
 

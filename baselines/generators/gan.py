@@ -26,11 +26,11 @@ from baselines.adversarial import (
     telling_loss,
 )
 from baselines.autoencoder import channels_last, represented, single_frame
+from baselines.dcgan import maps_for, start
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents
 from benchmark.players import Player
-from dynamics_gen.errors import ConfigError
 
 TASK = "generation"
 INPUT = "frames"
@@ -39,12 +39,6 @@ TRAINING = {
     "*": {"epochs": 25, "batch_size": 64, "learning_rate": 2e-4, "weight_decay": 0.0, "warmup": 0.0},
     "tiny": {"epochs": 2},
 }
-
-FIRST_MAPS = 64
-"""Of the layer next to the frames; each further one has twice as many."""
-
-DEVIATION = 0.02
-"""Of the weights at the start, and of the norms' scales about one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,28 +72,14 @@ class Config:
         check(self)
 
 
-def maps_for(shape: tuple[int, int, int, int], width: float) -> list[int]:
-    """How many maps there are between a frame and 4×4 places, from the frame on: one entry for each halving.
-
-    Raises:
-        ConfigError: halvings do not lead there.
-    """
-    _, height, across = single_frame(shape)
-    halvings = height.bit_length() - 3
-    if height != across or halvings < 1 or height != 4 << halvings:
-        raise ConfigError(
-            f"got frames of {height}×{across} pixels, expected a side of 8, 16, 32, 64, …: try --set image_size=32"
-        )
-    return [max(1, round(width * FIRST_MAPS * 2**i)) for i in range(halvings)]
-
-
 class GAN(nn.Module):
     """See the module; `features` and `readout` are the discriminator's."""
 
     def __init__(self, config: Config, shape: tuple[int, int, int, int]) -> None:
         super().__init__()
-        self.config, self.averaging, channels = config, config.averaging, shape[1]
-        maps = maps_for(shape, config.width)
+        self.config, self.averaging = config, config.averaging
+        channels, height, across = single_frame(shape)
+        maps = maps_for(height, across, config.width)
         made: list[nn.Module] = [nn.ConvTranspose2d(config.latent, maps[-1], 4, bias=False)]
         for wide, narrow in zip(maps[::-1], [*maps[-2::-1], channels], strict=True):
             made += [nn.BatchNorm2d(wide), nn.ReLU(inplace=True)]
@@ -112,7 +92,7 @@ class GAN(nn.Module):
             told.append(nn.LeakyReLU(0.2, inplace=True))
         self.features = nn.Sequential(*told)
         self.readout = nn.Conv2d(maps[-1], 1, 4, bias=config.spectral_norm)
-        self.apply(_initialise)
+        self.apply(start)
         if config.spectral_norm:
             normalise_spectra(self.features)
             normalise_spectra(self.readout)
@@ -162,15 +142,6 @@ class GAN(nn.Module):
     def represent(self, clips: Clips) -> Float[Tensor, "batch feature"]:
         """What the layers of the discriminator make of each frame."""
         return represented(self.features, clips[:, :, 0])
-
-
-def _initialise(layer: nn.Module) -> None:
-    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-        nn.init.normal_(layer.weight, 0, DEVIATION)
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
-    elif isinstance(layer, nn.BatchNorm2d):
-        nn.init.normal_(layer.weight, 1, DEVIATION)
 
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> GAN:

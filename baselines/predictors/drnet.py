@@ -21,6 +21,7 @@ from torch.nn.functional import mse_loss, softplus
 
 from baselines.adversarial import telling_loss
 from baselines.autoencoder import Frames, channels_last
+from baselines.dcgan import maps_for, start
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.players import Player
@@ -36,14 +37,8 @@ TRAINING = {
     "tiny": {"epochs": 2, "batch_size": 10},
 }
 
-FIRST_MAPS = 64
-"""Of the layer next to the frames; each further one has twice as many."""
-
 UNITS = 100
 """In a layer of the adversary."""
-
-DEVIATION = 0.02
-"""Of the weights at the start, and of the norms' scales about one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,20 +86,6 @@ class Config:
                 raise ConfigError(f"got {name} {getattr(self, name)!r}, expected a number of 0 or more")
         if not 0 < self.appearance_share < 1:
             raise ConfigError(f"got appearance_share {self.appearance_share!r}, expected a share of the run in (0, 1)")
-
-
-def maps_for(height: int, across: int, width: float) -> list[int]:
-    """How many maps there are between a frame and 4×4 places, from the frame on: one entry for each halving.
-
-    Raises:
-        ConfigError: halvings do not lead there.
-    """
-    halvings = height.bit_length() - 3
-    if height != across or halvings < 1 or height != 4 << halvings:
-        raise ConfigError(
-            f"got frames of {height}×{across} pixels, expected a side of 8, 16, 32, 64, …: try --set image_size=32"
-        )
-    return [max(1, round(width * FIRST_MAPS * 2**i)) for i in range(halvings)]
 
 
 class Encoder(nn.Module):
@@ -216,7 +197,7 @@ class DrNet(nn.Module):
             nn.Linear(UNITS, 1),
         )
         self.dynamics = Dynamics(config)
-        self.apply(_initialise)
+        self.apply(start)
 
     def players(self) -> dict[str, Player]:
         """Both encoders with the decoder; the adversary; the LSTM."""
@@ -303,15 +284,6 @@ class DrNet(nn.Module):
         """What the last frame shows, in the poses that the LSTM expects."""
         content, maps = self.content(context[:, :, -1])
         return self.composed(content, maps, self.dynamics.continued(self.poses(context), content, count))
-
-
-def _initialise(layer: nn.Module) -> None:
-    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-        nn.init.normal_(layer.weight, 0, DEVIATION)
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
-    elif isinstance(layer, nn.BatchNorm2d):
-        nn.init.normal_(layer.weight, 1, DEVIATION)
 
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> DrNet:

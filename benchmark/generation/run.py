@@ -48,9 +48,7 @@ def run_generator(planned: Plan, options: Options, say: Callable[[str], None]) -
 
 def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], None]) -> record.Record:
     folder = planned.folder
-    opened: dict[str, ClipDataset] = {"train": splits.train(), "valid": splits.valid()}
-    for name, split in opened.items():
-        stages.check_split(split, opened["train"], options, splits.folder / name)
+    opened = stages.opened_to_learn(splits, options)
     features = frozen.features_of(planned.model.description.input, planned.device)
     configured = functools.partial(configuration, planned, opened, features.sha256)
     if options.resume and (there := stages.finished(planned, options, configured, record.read)):

@@ -46,9 +46,7 @@ def run_predictor(planned: Plan, options: Options, say: Callable[[str], None]) -
 
 def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], None]) -> record.Record:
     folder, description = planned.folder, planned.model.description
-    opened: dict[str, ClipDataset] = {"train": splits.train(), "valid": splits.valid()}
-    for name, split in opened.items():
-        stages.check_split(split, opened["train"], options, splits.folder / name)
+    opened = stages.opened_to_learn(splits, options)
     features = frozen.features_of(description.input, planned.device)
     configured = functools.partial(configuration, planned, opened, features.sha256)
     if options.resume and (there := stages.finished(planned, options, configured, record.read)):

@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 from benchmark.generation import record
 from benchmark.generation.record import Record, Scores
+from leaderboard.entries import RECORD_FILE
 from leaderboard.markdown import escape, table
 from leaderboard.results.words import NOT_MEASURED
 
 GENERATORS = "generators"
-RECORD_FILE = "record.json"
 
 PICTURES = {
     "samples": "samples",

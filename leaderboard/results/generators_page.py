@@ -7,8 +7,8 @@ from typing import Any
 
 from leaderboard.results import chapter4, studies
 from leaderboard.results.generators import LEGEND, Made, agreement, boards, few_labels
+from leaderboard.results.words import GENERATED
 
-GENERATED = "<!-- Written by `bench results` from leaderboard/. Edits are lost, and CI refuses them. -->"
 WAY = "../"
 """From the page to the board's folder."""
 

@@ -17,9 +17,8 @@ from leaderboard.results.figures import OrderPicture, Picture, SizePicture, pict
 from leaderboard.results.questions import all_questions, answers, curves, section
 from leaderboard.results.studies import in_short as in_short_of
 from leaderboard.results.thesis import Order, beside, in_short, order_of, order_sections
-from leaderboard.results.words import NOT_MEASURED
+from leaderboard.results.words import GENERATED, NOT_MEASURED
 
-GENERATED = "<!-- Written by `bench results` from leaderboard/. Edits are lost, and CI refuses them. -->"
 ORDER = "Does the order of table 5.2 hold?"
 TOY = "Does ALI cover more modes than a GAN, and what is its inference worth?"
 CHAPTER_4 = "Do the claims of chapter 4 hold?"

@@ -6,6 +6,7 @@ from benchmark.comparison import Difference
 from leaderboard.board import Board
 from leaderboard.markdown import title
 
+GENERATED = "<!-- Written by `bench results` from leaderboard/. Edits are lost, and CI refuses them. -->"
 NOT_MEASURED = "Not measured yet."
 
 
