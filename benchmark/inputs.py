@@ -120,11 +120,18 @@ def turn(part: Part | FlowPart, codes: Tensor) -> Part | FlowPart:
         codes: one for each clip, on the CPU.
     """
     turned = torch.empty_like(part)
-    for clip, result, code in zip(part, turned, codes.tolist(), strict=True):
-        mirrored = [axis for bit, axis in ((1, 2), (2, 1)) if code & bit]
-        clip = clip.flip(mirrored) if mirrored else clip
-        result.copy_(clip.transpose(1, 2) if code & 4 else clip)
+    for rows, code in _by_code(codes):
+        mirrored = [axis for bit, axis in ((1, 3), (2, 2)) if code & bit]
+        clips = part[rows].flip(mirrored) if mirrored else part[rows]
+        turned[rows] = clips.transpose(2, 3) if code & 4 else clips
     return turned
+
+
+def _by_code(codes: Tensor) -> list[tuple[Tensor | slice, int]]:
+    """The clips of each code that occurs: a few operations for all of them together, as a GPU likes it."""
+    if len(codes) == 1:
+        return [(slice(None), int(codes))]
+    return [((codes == code).nonzero()[:, 0], code) for code in codes.unique().tolist()]
 
 
 def prepare_flow(parts: Sequence[FlowPart]) -> Float[Tensor, "batch 2 steps height width"]:
@@ -140,10 +147,10 @@ def turn_flow(part: FlowPart, codes: Tensor) -> FlowPart:
         codes: as `turn` takes them.
     """
     turned = turn(part, codes)
-    for vectors, code in zip(turned, codes.tolist(), strict=True):
+    for rows, code in _by_code(codes):
+        vectors = turned[rows]
         for axis in (0, 1):
             if code & (1 << axis):
                 vectors[..., axis].neg_()
-        if code & 4:
-            vectors.copy_(vectors.flip(-1))
+        turned[rows] = vectors.flip(-1) if code & 4 else vectors
     return turned
