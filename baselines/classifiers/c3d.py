@@ -16,7 +16,7 @@ from dynamics_gen.errors import ConfigError
 TASK = "classification"
 INPUT = "rgb"
 SOURCE = "Tran et al. 2015, arXiv 1412.0767"
-TRAINING = {"*": {"learning_rate": 1e-3, "augment": True}}
+TRAINING = {"*": {"learning_rate": 0.0011, "augment": True, "weight_decay": 0.018, "label_smoothing": 0.0}}
 
 MULTIPLES = (1, 2, 4, 4, 4)
 """Channels of each convolution, in units of `Config.width`: 64, 128, 256, 256, 256 in the original."""

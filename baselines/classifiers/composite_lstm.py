@@ -22,7 +22,15 @@ from dynamics_gen.errors import ConfigError
 TASK = "classification"
 INPUT = "centred"
 SOURCE = "Srivastava et al. 2015, arXiv 1502.04681"
-TRAINING = {"*": {"augment": True, "gradient_clip": 1.0}}
+TRAINING = {
+    "*": {
+        "learning_rate": 0.0057,
+        "augment": True,
+        "gradient_clip": 1.0,
+        "weight_decay": 0.0016,
+        "label_smoothing": 0.1,
+    }
+}
 
 ENCODERS = ("tuned", "frozen")
 

@@ -18,7 +18,10 @@ from dynamics_gen.errors import ConfigError
 TASK = "classification"
 INPUT = "rgb"
 SOURCE = "Mastropietro 2017, section 5.2.2"
-TRAINING = {"*": {"learning_rate": 3e-3, "augment": True}, "mini": {"epochs": 12}}
+TRAINING = {
+    "*": {"learning_rate": 0.0057, "augment": True, "weight_decay": 0.0016, "label_smoothing": 0.1},
+    "mini": {"epochs": 12},
+}
 
 MULTIPLES = (1, 2, 4, 4, 8, 8)
 """Channels of each convolution, in units of `Config.width`."""

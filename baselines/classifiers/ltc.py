@@ -16,7 +16,7 @@ from dynamics_gen.errors import ConfigError
 TASK = "classification"
 INPUT = "rgb"
 SOURCE = "Varol et al. 2018, arXiv 1604.04494"
-TRAINING = {"*": {"learning_rate": 1e-3, "augment": True}}
+TRAINING = {"*": {"learning_rate": 0.0082, "augment": True, "weight_decay": 0.0061, "label_smoothing": 0.1}}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,7 @@ from dynamics_gen.errors import ConfigError
 TASK = "classification"
 INPUT = "rgb"
 SOURCE = "control: Mastropietro 2017, section 5.2.1"
-TRAINING = {"*": {"learning_rate": 3e-3, "augment": True}}
+TRAINING = {"*": {"learning_rate": 0.0082, "augment": True, "weight_decay": 0.0061, "label_smoothing": 0.1}}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,7 @@ from dynamics_gen.errors import ConfigError
 TASK = "classification"
 INPUT = "rgb"
 SOURCE = "control: Mastropietro 2017, section 5.2.1"
-TRAINING = {"*": {"learning_rate": 3e-3, "augment": True}}
+TRAINING = {"*": {"learning_rate": 0.0011, "augment": True, "weight_decay": 0.018, "label_smoothing": 0.0}}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,7 +16,7 @@ from dynamics_gen.errors import ConfigError
 TASK = "classification"
 INPUT = "rgb"
 SOURCE = "Feichtenhofer et al. 2019, arXiv 1812.03982"
-TRAINING = {"*": {"learning_rate": 3e-3, "augment": True}}
+TRAINING = {"*": {"learning_rate": 0.0082, "augment": True, "weight_decay": 0.0061, "label_smoothing": 0.1}}
 
 MULTIPLES = (1, 2, 4, 4)
 """Channels of each stage of the slow pathway, in units of `Config.width`."""

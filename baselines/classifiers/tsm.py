@@ -19,7 +19,7 @@ from dynamics_gen.errors import ConfigError
 TASK = "classification"
 INPUT = "rgb"
 SOURCE = "Lin et al. 2019, arXiv 1811.08383"
-TRAINING = {"*": {"learning_rate": 3e-3, "augment": True}}
+TRAINING = {"*": {"learning_rate": 0.0082, "augment": True, "weight_decay": 0.0061, "label_smoothing": 0.1}}
 
 MULTIPLES = (1, 2, 4, 4)
 """Channels of each stage, in units of `Config.width`."""

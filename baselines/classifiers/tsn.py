@@ -18,7 +18,7 @@ from dynamics_gen.errors import ConfigError
 TASK = "classification"
 INPUT = "rgb"
 SOURCE = "Wang et al. 2016, arXiv 1608.00859"
-TRAINING = {"*": {"learning_rate": 3e-3, "augment": True}}
+TRAINING = {"*": {"learning_rate": 0.0032, "augment": True, "weight_decay": 0.004, "label_smoothing": 0.0}}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,7 +20,7 @@ from dynamics_gen.errors import ConfigError
 TASK = "classification"
 INPUT = "flow_farneback"
 SOURCE = "Mastropietro 2017, section 5.2.2; Simonyan, Zisserman 2014, arXiv 1406.2199"
-TRAINING = {"*": {"learning_rate": 3e-3, "augment": True}}
+TRAINING = {"*": {"learning_rate": 0.0011, "augment": True, "weight_decay": 0.018, "label_smoothing": 0.0}}
 
 MULTIPLES = (1, 2, 4, 4, 8, 8)
 """Channels of each block, in units of `Config.width`."""

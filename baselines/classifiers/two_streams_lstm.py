@@ -20,7 +20,7 @@ from dynamics_gen.errors import ConfigError
 TASK = "classification"
 INPUT = "flow_farneback"
 SOURCE = "Ng et al. 2015, arXiv 1503.08909"
-TRAINING = {"*": {"learning_rate": 3e-3, "augment": True}}
+TRAINING = {"*": {"learning_rate": 0.0082, "augment": True, "weight_decay": 0.0061, "label_smoothing": 0.1}}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

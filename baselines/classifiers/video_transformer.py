@@ -18,7 +18,7 @@ from dynamics_gen.errors import ConfigError
 TASK = "classification"
 INPUT = "rgb"
 SOURCE = "Bertasius et al. 2021, arXiv 2102.05095"
-TRAINING = {"*": {"learning_rate": 1e-3, "augment": True, "weight_decay": 0.05}}
+TRAINING = {"*": {"learning_rate": 0.0011, "augment": True, "weight_decay": 0.018, "label_smoothing": 0.0}}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
