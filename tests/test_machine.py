@@ -33,9 +33,10 @@ def test_device_is_chosen_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bfloat16 only where it is multiplied natively, unless the user says otherwise."""
+    """Bfloat16 only on a CPU that multiplies it natively, unless the user says otherwise."""
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     assert machine.choose_precision("auto", CPU) == "bf16-mixed"
+    assert machine.choose_precision("auto", torch.device("cuda")) == "32-true"
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     assert machine.choose_precision("auto", CPU) == "32-true"
     assert machine.choose_precision("bf16-mixed", CPU) == "bf16-mixed"

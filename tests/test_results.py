@@ -37,9 +37,12 @@ INDEXING, SIZE = (next(one for one in QUESTIONS if one.folder == name) for name 
 
 
 def changed(made: Record, per_class: int | None = None, **settings: Any) -> Record:
-    """The record with another input, or other settings of the model, or trained on fewer clips."""
+    """The record with another input, number format or other settings of the model, or trained on fewer clips."""
     form = settings.pop("input", made.input)
-    config = replace(made.config, model={**made.config.model, **settings})
+    training = dict(made.config.training)
+    if "precision" in settings:
+        training["precision"] = settings.pop("precision")
+    config = replace(made.config, model={**made.config.model, **settings}, training=training)
     made = replace(made, input=form, config=config)
     if per_class is None:
         return made
@@ -207,6 +210,9 @@ def test_question_compares_what_differs_in_its_setting_alone(tmp_path: Path) -> 
         f"`indexing=displaced` against `indexing=printed`, all else equal, on the same clips: **−{-100 * mean:.1f} ("
         in said
     )
+    other = entered(tmp_path / "ours" / "other", "relation_network", 0.2, indexing="displaced", precision="bf16-mixed")
+    (said,) = answers(INDEXING, [other, *experiments])
+    assert "all else equal but the number format (bf16-mixed against 32-true), on the same clips: " in said
     text = text_of(section(INDEXING, experiments, board, "way/"))
     assert "| model | width | indexing | test % (95 %) |" in text
     assert "](way/experiments/indexing/printed/) | 16 | printed |" in text

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from leaderboard.entries import Entry
 from leaderboard.experiments import CLIPS, QUESTIONS, Question, gathered, settings, varied
 from leaderboard.markdown import escape, link, table
 from leaderboard.results.words import NOT_MEASURED, p_value, points
+
+PRECISION = "precision"
 
 LEAST_SIZES = 3
 """A power law is fitted to no fewer sizes of train."""
@@ -106,21 +109,35 @@ def _side_by_side(entries: Sequence[Entry], experiments: Sequence[Entry], way: s
 
 
 def _compared(question: Question, entries: Sequence[Entry]) -> list[str]:
-    """Each record against the one of its model that differs in the question's setting alone and has its base value."""
+    """Each record against the one of its model that differs in the question's setting alone and has its base value.
+
+    Number formats may differ, where no record has the same; then the sentence says so.
+    """
     said = []
     for entry in entries:
         values = settings(entry)
         wanted = {**values, question.setting: question.base}
-        bases = [one for one in entries if one.record.model == entry.record.model and settings(one) == wanted]
+        bases = [
+            one
+            for one in entries
+            if one.record.model == entry.record.model and _without_format(settings(one)) == _without_format(wanted)
+        ]
         if question.setting not in values or not bases or entry in bases:
             continue
-        found = between_models(entry.wrong, bases[0].wrong, entry.label)
+        base = min(bases, key=lambda one: settings(one) != wanted)
+        formats = [settings(one).get(PRECISION) for one in (entry, base)]
+        but = "" if formats[0] == formats[1] else f" but the number format ({formats[0]} against {formats[1]})"
+        found = between_models(entry.wrong, base.wrong, entry.label)
         said.append(
             f"{escape(entry.record.model)}, `{question.setting}={values[question.setting]}` against"
-            f" `{question.setting}={question.base}`, all else equal, on the same clips: **{points(found)}** points of"
-            f" test error, p {p_value(found.p)}."
+            f" `{question.setting}={question.base}`, all else equal{but}, on the same clips: **{points(found)}** points"
+            f" of test error, p {p_value(found.p)}."
         )
     return said
+
+
+def _without_format(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != PRECISION}
 
 
 def _law(curve: Curve) -> str:
