@@ -100,7 +100,9 @@ def make_record(
             classes=CLASSES,
             splits=record.Splits(train=split, valid=split, test=split),
         ),
-        config=record.Settings(model={"width": 16}, training={"epochs": epochs, "betas": [0.9, 0.999], "precision": "32-true"}),
+        config=record.Settings(
+            model={"width": 16}, training={"epochs": epochs, "betas": [0.9, 0.999], "precision": "32-true"}
+        ),
         seeds=seeds,
         shifted=tuple(
             record.Shifted(
