@@ -32,6 +32,7 @@ RESULTS = {
         "plots",
         "predictions",
         "generation.record",
+        "prediction.record",
         "ranking",
         "record",
         "schema",

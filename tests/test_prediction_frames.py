@@ -7,7 +7,8 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmark.prediction.frames import METRICS, MOST_DECIBELS, best_of, frame_errors, summed
+from benchmark.prediction.frames import METRICS, MOST_DECIBELS, best_of, frame_errors
+from benchmark.prediction.record import summed
 
 
 def pair(seed: int = 0, clips: int = 3, time: int = 4, side: int = 16) -> tuple[torch.Tensor, torch.Tensor]:

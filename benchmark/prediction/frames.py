@@ -41,11 +41,6 @@ MOST_DECIBELS = 100.0
 """For frames that are equal, whose ratio is infinite."""
 
 
-def summed(mean: float, channels: int, height: int, width: int) -> float:
-    """A mean over pixels and channels as OpenSTL gives it, a sum over them (Tan et al. 2023, arXiv 2306.11249)."""
-    return mean * channels * height * width
-
-
 def frame_errors(truth: Frames, said: Frames) -> FrameErrors:
     """Compares predictions with what came.
 

@@ -29,6 +29,14 @@ class Errors:
     ssim: tuple[Finite, ...]
 
 
+METRICS = tuple(field.name for field in dataclasses.fields(Errors))
+
+
+def summed(mean: float, channels: int, height: int, width: int) -> float:
+    """A mean over pixels and channels as OpenSTL gives it, a sum over them (Tan et al. 2023, arXiv 2306.11249)."""
+    return mean * channels * height * width
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Motion:
     """What became of the object, as `benchmark.prediction.physics` finds it."""

@@ -1,4 +1,4 @@
-"""`bench results`: writes results page, pictures and generators' page from the board's folder, or checks them.
+"""`bench results`: writes the pages and pictures of results from the board's folder, or checks them.
 
 A command calls `main` lazily; errors are `DynamicsError` and `OSError`:
 
@@ -20,6 +20,7 @@ from leaderboard.results.figures import PICTURES
 from leaderboard.results.generators import GENERATORS, read_generators
 from leaderboard.results.generators_page import make_generators_page
 from leaderboard.results.page import make_page
+from leaderboard.results.predictors import PREDICTORS, make_predictors_page, read_predictors
 from leaderboard.results.studies import read_studies
 from leaderboard.table import compare
 
@@ -47,7 +48,11 @@ def main(root: Path, page: Path, check: bool) -> str:
     generators, studies = read_generators(root), read_studies(root)
     chapter4 = in_short(claims(generators, studies))
     made = make_page(entries, experiments, read_references(root), studies, chapter4, way)
-    texts = {page: made.text, root / GENERATORS / "README.md": make_generators_page(generators, studies)}
+    texts = {
+        page: made.text,
+        root / GENERATORS / "README.md": make_generators_page(generators, studies),
+        root / PREDICTORS / "README.md": make_predictors_page(read_predictors(root)),
+    }
     for path, text in texts.items():
         if check:
             compare(path, text, "bench results")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from benchmark.generation import record
@@ -143,7 +143,21 @@ def shown(value: float | None, digits: int, times: float = 1) -> str:
     return "–" if value is None else f"{value * times:,.{digits}f}".replace("-", "−")
 
 
-def named(one: Made, made: Sequence[Made]) -> str:
+class Run(Protocol):
+    """A committed run of either task."""
+
+    @property
+    def record(self) -> Any:
+        """What it says of itself."""
+        ...
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The model's own and those of its training."""
+        ...
+
+
+def named(one: Run, made: Sequence[Run]) -> str:
     """A model's name, with the settings by which its runs of this kind of sample differ."""
     same = [
         other
@@ -155,7 +169,7 @@ def named(one: Made, made: Sequence[Made]) -> str:
     return escape(one.record.model + (f" ({said})" if said else ""))
 
 
-def _differs(name: str, made: Sequence[Made]) -> bool:
+def _differs(name: str, made: Sequence[Run]) -> bool:
     return len({str(one.settings.get(name)) for one in made}) > 1
 
 

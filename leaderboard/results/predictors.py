@@ -1,0 +1,214 @@
+"""The predictors' page: how clips are continued, frame by frame and as motion, with a filmstrip of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+from urllib.parse import quote
+
+from benchmark.prediction import record
+from benchmark.prediction.record import METRICS, Record, Scores, summed
+from leaderboard.entries import RECORD_FILE
+from leaderboard.markdown import escape, table
+from leaderboard.results.generators import mean_of, named, shown
+from leaderboard.results.words import GENERATED, NOT_MEASURED
+
+PREDICTORS = "predictors"
+
+STEPS = (1, 5, 10, 22)
+"""Frames after the context at which errors are told."""
+
+LEGEND = (
+    "**MSE**, **MAE**: sums over the pixels and channels of a frame in [0, 1], as OpenSTL has them (Tan et al. 2023,"
+    " arXiv 2306.11249), and **PSNR**, **SSIM**, of one continuation; means over the first 10 predicted frames, which"
+    " were learnt, and over all 22. **off**: median distance of the object, found in the predicted frames, from where"
+    " the simulator has it, in pixels of 64×64; **lost**: share of the clips in whose last frame no object is found;"
+    " **class**: share of the clips in whose continuation a frozen network sees the true class. **Fréchet**: squared"
+    " Fréchet distance of continued clips from true ones in features of that network. Means over seeds."
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Predicted:
+    """A committed run of a predictor: the name of its folder, its record, and which pictures lie beside that."""
+
+    name: str
+    record: Record
+    pictures: tuple[str, ...]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The model's own and those of its training."""
+        return {**self.record.config.model, **self.record.config.training}
+
+    @property
+    def scores(self) -> list[Scores]:
+        """Of each seed."""
+        return [seed.test for seed in self.record.seeds]
+
+    def frame_error(self, metric: str, steps: int, of: str = "single") -> float | None:
+        """A metric of frames, mean over the first `steps` predicted ones; None where the model has no such thing.
+
+        Args:
+            metric: one of `METRICS`.
+            steps: how many.
+            of: `single`, `best` or `mean`.
+        """
+        found = mean_of([_mean(getattr(scores, of), metric, steps) for scores in self.scores])
+        if found is None or metric not in ("mse", "mae"):
+            return found
+        side = self.record.view.image_size
+        return summed(found, 3, side, side)
+
+    def motion(self, what: str, step: int | None = None, of: str = "motion") -> float | None:
+        """What became of the object; of what is told by step, at a step, from 1.
+
+        Args:
+            what: a field of `record.Motion`.
+            step: after the context.
+            of: `motion`, or `motion_of_data`, that of true clips.
+        """
+        values = [getattr(getattr(scores, of), what) for scores in self.scores]
+        return mean_of([value if step is None else value[step - 1] for value in values])
+
+    @property
+    def frames_per_s(self) -> float:
+        """How many it predicts."""
+        return fmean(seed.predicted_frames_per_s for seed in self.record.seeds)
+
+
+def _mean(errors: record.Errors | None, metric: str, steps: int) -> float | None:
+    return None if errors is None else fmean(getattr(errors, metric)[:steps])
+
+
+def read_predictors(root: Path) -> list[Predicted]:
+    """Every committed run of a predictor, of the board at `root`, by name.
+
+    Raises:
+        RecordError: a record is malformed or contradicts itself.
+        OSError: a file cannot be read.
+    """
+    return [
+        Predicted(
+            name=path.parent.name,
+            record=record.read(path),
+            pictures=tuple(sorted(one.name for one in path.parent.glob("filmstrips-*"))),
+        )
+        for path in sorted((root / PREDICTORS).glob(f"*/{RECORD_FILE}"))
+    ]
+
+
+def make_predictors_page(made: Sequence[Predicted]) -> str:
+    """The whole page, of committed runs of predictors."""
+    parts = [
+        GENERATED,
+        "# Predictors",
+        "Given the first 10 frames of a clip, what comes? Every number below is computed from the records in this"
+        " folder. They are runs of our own; weights are not kept here, so `bench run` with the settings of a record"
+        f" makes them again. {LEGEND}",
+    ]
+
+    def kind(one: Predicted) -> tuple[Any, ...]:
+        seen = one.record.view
+        return seen.image_size, seen.frames, one.record.dataset.release, one.record.dataset.size
+
+    for _, group in groupby(sorted(made, key=kind), key=kind):
+        rows = sorted(group, key=lambda one: one.frame_error("mse", 10) or 0.0)
+        seen, dataset = rows[0].record.view, rows[0].record.dataset
+        what = f"{seen.frames} frames of {seen.image_size}×{seen.image_size}, {dataset.release}, {dataset.size}"
+        parts += [
+            f"## {escape(what)}",
+            _about(rows[0]),
+            _board(rows, made),
+            "Step by step:",
+            _by_step(rows, made),
+            *_drawn(rows, made),
+        ]
+        for one in rows:
+            parts += [f"### {named(one, made)}", *_pictures(one)]
+    return "\n\n".join(parts if made else [*parts, NOT_MEASURED]) + "\n"
+
+
+def _about(one: Predicted) -> str:
+    splits, features = one.record.dataset.splits, one.record.features
+    shuffled = mean_of([scores.frechet_shuffled for scores in one.scores])
+    return (
+        f"{splits.test.clips:,} clips (fingerprint `{splits.test.fingerprint[:12]}`), learnt from"
+        f" {splits.train.clips:,}. Features: `{escape(features.name)}`, `{features.sha256[:12]}`; the distance of true"
+        f" clips with their later frames in random order is {shown(shuffled, 1)}. On true clips the object is found"
+        f" {shown(one.motion('error', 10, 'motion_of_data'), 2)} pixels off, and"
+        f" {shown(one.motion('class_agreement', of='motion_of_data'), 1, 100)} % are given their class. Least MSE"
+        " first."
+    )
+
+
+def _board(rows: Sequence[Predicted], made: Sequence[Predicted]) -> str:
+    headings = ["model", "MSE 10", "MSE 22", "MAE 10", "PSNR 10", "SSIM 10", "SSIM 22", "off 10", "off 22", "lost %"]
+    headings += ["split %", "class %", "Fréchet", "speed kept %", "came back %", "parameters", "epochs", "frames/s"]
+    headings += ["device", "seeds"]
+    lines = []
+    for one in rows:
+        record_ = one.record
+        line = [f"[{named(one, made)}]({quote(one.name)}/)"]
+        line += [shown(one.frame_error(*what), 1) for what in (("mse", 10), ("mse", 22), ("mae", 10), ("psnr", 10))]
+        line += [shown(one.frame_error("ssim", steps), 3) for steps in (10, 22)]
+        line += [shown(one.motion("error", step), 1) for step in (10, 22)]
+        line += [shown(one.motion(what, 22), 1, 100) for what in ("lost", "split")]
+        line += [shown(one.motion("class_agreement"), 1, 100), shown(mean_of([s.frechet for s in one.scores]), 1)]
+        line += [shown(one.motion(what), 1, 100) for what in ("speed_kept", "came_back")]
+        line += [f"{record_.parameters / 1e6:.2f} M", str(record_.config.training.get("epochs", "–"))]
+        line += [shown(one.frames_per_s, 0), escape(record_.environment.device), str(len(record_.seeds))]
+        lines.append(line)
+    return table(headings, [False, *[True] * (len(headings) - 3), False, True], lines)
+
+
+def _by_step(rows: Sequence[Predicted], made: Sequence[Predicted]) -> str:
+    headings = ["model", *(f"{name} {step}" for name in ("PSNR", "SSIM", "off") for step in STEPS)]
+    lines = []
+    for one in rows:
+        line = [named(one, made)]
+        for metric, digits in (("psnr", 1), ("ssim", 3)):
+            line += [
+                shown(mean_of([getattr(s.single, metric)[step - 1] for s in one.scores]), digits) for step in STEPS
+            ]
+        lines.append([*line, *(shown(one.motion("error", step), 1) for step in STEPS)])
+    return table(headings, [False, *[True] * (len(headings) - 1)], lines)
+
+
+def _drawn(rows: Sequence[Predicted], made: Sequence[Predicted]) -> list[str]:
+    """Of models that draw: one continuation, the best of several, and the mean of them."""
+    drawing = [one for one in rows if one.record.stochastic]
+    if not drawing:
+        return []
+    kinds: Mapping[str, str] = {"single": "one", "best": "best", "mean": "mean"}
+    headings = ["model", *(f"{metric.upper()}, {word}" for metric in METRICS for word in kinds.values())]
+    digits = {"mse": 1, "mae": 1, "psnr": 1, "ssim": 3}
+    lines = [
+        [
+            named(one, made),
+            *(shown(one.frame_error(metric, 10, kind), digits[metric]) for metric in METRICS for kind in kinds),
+        ]
+        for one in drawing
+    ]
+    count = drawing[0].scores[0].samples
+    return [
+        f"Models that draw, over 10 frames: one continuation, by each metric the best of {count}, and the mean of"
+        f" {count}:",
+        table(headings, [False, *[True] * (len(headings) - 1)], lines),
+    ]
+
+
+def _pictures(one: Predicted) -> list[str]:
+    """The filmstrip of the first seed, and the way to the moving one."""
+    stem = f"filmstrips-seed{one.record.seeds[0].seed}"
+    if f"{stem}.png" not in one.pictures:
+        return []
+    moving = f" [Moving]({quote(one.name)}/{stem}.gif)." if f"{stem}.gif" in one.pictures else ""
+    return [
+        f"True above, predicted below; the line stands between what was given and what is predicted.{moving}",
+        f"![true and predicted frames]({quote(one.name)}/{stem}.png)",
+    ]

@@ -1,0 +1,172 @@
+"""The predictors' page: every number from a record, nothing said of what was not measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from benchmark.generation.record import Network, View
+from benchmark.prediction import record
+from benchmark.prediction.record import Errors, Motion, Record, Scores, Seed
+from benchmark.record import Dataset, Environment, Settings, Split, Splits, Tags
+from leaderboard.results.predictors import PREDICTORS, make_predictors_page, read_predictors
+
+BOARD = Path(__file__).parent.parent / "leaderboard"
+HASH = "0" * 64
+STEPS = 22
+
+
+def errors(mse: float) -> Errors:
+    """That grow by as much with every step."""
+    rising = tuple(mse * (step + 1) for step in range(STEPS))
+    return Errors(mse=rising, mae=rising, psnr=tuple(40.0 - step for step in range(STEPS)), ssim=(0.9,) * STEPS)
+
+
+def motion(off: float, agreement: float) -> Motion:
+    """Of an object that is so many pixels off after a step, twice as many after two."""
+    return Motion(
+        error=tuple(off * (step + 1) for step in range(STEPS)),
+        lost=(0.25,) * STEPS,
+        split=(0.0,) * STEPS,
+        speed=None,
+        speed_kept=None,
+        came_back=0.5,
+        class_agreement=agreement,
+    )
+
+
+def made(model: str, mse: float, *, drawn: tuple[float, float] | None = None, size: int = 32) -> Record:
+    """A record of one seed; `drawn`: the errors of the best of ten and of their mean, of a model that draws."""
+    best, mean = (errors(value) for value in drawn) if drawn else (None, None)
+    scores = Scores(
+        clips=500,
+        single=errors(mse),
+        best=best,
+        mean=mean,
+        samples=10 if drawn else 1,
+        frechet=12.34,
+        frechet_shuffled=83.8,
+        density=0.5,
+        coverage=0.5,
+        motion=motion(0.5, 0.29),
+        motion_of_data=motion(0.01, 0.966),
+    )
+    split = Split(fingerprint=HASH, clips=500)
+    return Record(
+        record_version=record.RECORD_VERSION,
+        metric_version=record.METRIC_VERSION,
+        model=model,
+        task="prediction",
+        view=View(form="clips", frames=32, image_size=size),
+        context=10,
+        horizon=10,
+        stochastic=drawn is not None,
+        source="none",
+        dataset=Dataset(
+            release="standard",
+            size="mini",
+            seed=0,
+            frames=32,
+            fps=16.0,
+            image_size=64,
+            classes=("a", "b"),
+            splits=Splits(train=split, valid=split, test=split),
+        ),
+        config=Settings(model={"image_size": size}, training={"epochs": 7}),
+        features=Network(name="motion", sha256=HASH),
+        seeds=(
+            Seed(
+                seed=0,
+                chosen_epoch=1,
+                chosen_by="mse",
+                history=({"epoch": 1.0},),
+                test=scores,
+                weights_sha256=HASH,
+                wall_time_s=60.0,
+                training_clips_per_s=10.0,
+                predicted_frames_per_s=1234.0,
+                peak_memory_bytes=1,
+            ),
+        ),
+        parameters=1_500_000,
+        flops_per_frame=1,
+        environment=Environment(
+            device="a card",
+            precision="32-true",
+            threads=1,
+            commit="0" * 40,
+            python="3.11",
+            platform="linux",
+            libraries={"torch": "2.4"},
+        ),
+        tags=Tags(verified=False, extra_data=False, note=""),
+    )
+
+
+def page(root: Path, **records: Record) -> str:
+    """The page of these records, written and read back."""
+    for name, one in records.items():
+        folder = root / PREDICTORS / name
+        folder.mkdir(parents=True)
+        record.write(one, folder / "record.json")
+    return make_predictors_page(read_predictors(root))
+
+
+def row(text: str, start: str) -> list[str]:
+    """The cells of the first row that begins so."""
+    line = next(line for line in text.splitlines() if line.startswith(f"| {start}"))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_page_without_records_measures_nothing(tmp_path: Path) -> None:
+    """It says so."""
+    assert "Not measured yet." in page(tmp_path)
+
+
+def test_errors_are_summed_over_pixels_and_averaged_over_steps(tmp_path: Path) -> None:
+    """Steps 1 to 10 of an error that rises by 0.001 have a mean of 0.0055, times 32 · 32 · 3 values."""
+    cells = row(page(tmp_path, a=made("copy_last", 0.001)), r"[copy\_last](a/)")
+    assert cells[1:3] == [f"{0.0055 * 3072:.1f}", f"{0.0115 * 3072:.1f}"]
+    assert cells[4] == "35.5"
+    assert cells[7:13] == ["5.0", "11.0", "25.0", "0.0", "29.0", "12.3"]
+    assert cells[13:18] == ["–", "50.0", "1.50 M", "7", "1,234"]
+
+
+def test_least_error_stands_first_and_sizes_apart(tmp_path: Path) -> None:
+    """Frames of another size have a board of their own."""
+    text = page(tmp_path, a=made("worse", 0.02), b=made("better", 0.01), c=made("large", 0.001, size=64))
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## 32 frames of 32×32, standard, mini",
+        "## 32 frames of 64×64, standard, mini",
+    ]
+    assert text.index("[better](b/)") < text.index("[worse](a/)") < text.index("[large](c/)")
+
+
+def test_models_that_draw_are_told_thrice(tmp_path: Path) -> None:
+    """One continuation, the best of ten, the mean of ten; models that do not draw are not in that table."""
+    text = page(tmp_path, a=made("rule", 0.01), b=made("flow", 0.02, drawn=(0.005, 0.008)))
+    table = text.split("Models that draw")[1].split("###")[0]
+    assert "rule" not in table
+    assert row(table, "flow")[1:4] == [f"{1000 * 5.5 * value * 3.072:.1f}" for value in (0.02, 0.005, 0.008)]
+    assert "Models that draw" not in page(tmp_path / "other", a=made("rule", 0.01))
+
+
+def test_what_a_record_says_is_text(tmp_path: Path) -> None:
+    """A device's name makes no link, tag or cell."""
+    one = made("copy_last", 0.01)
+    one = replace(one, environment=replace(one.environment, device="<b>|[x](y)"))
+    text = page(tmp_path, a=one)
+    assert "<b>" not in text
+    assert "[x](y)" not in text
+
+
+@pytest.mark.parametrize("one", read_predictors(BOARD), ids=lambda one: one.name)
+def test_committed_runs_have_their_pictures(one: Any) -> None:
+    """A filmstrip for each seed, which opens."""
+    for seed in one.record.seeds:
+        with Image.open(BOARD / PREDICTORS / one.name / f"filmstrips-seed{seed.seed}.png") as opened:
+            assert opened.width > 300
