@@ -19,6 +19,7 @@ from benchmark.options import DEVICE, place
 from benchmark.prediction.command import predict
 from benchmark.recipe import PRECISIONS
 from benchmark.several import described, in_turn
+from benchmark.submission.command import submit
 from dynamics_gen.config import RELEASES, SIZES, directory_name
 from dynamics_gen.console import Failure, Group
 from dynamics_gen.version import __version__
@@ -42,6 +43,7 @@ def main() -> None:
 
 
 main.add_command(human)
+main.add_command(submit)
 main.add_command(tune_command.tune)
 for _command in (command.sample, command.reconstruct, command.interpolate, predict):
     main.add_command(_command)
@@ -264,7 +266,8 @@ def evaluate(runs: tuple[Path, ...], releases: tuple[str, ...], shifted: bool, *
 @place("--board", "leaderboard", "Folder with entries/ and reference/; gets README.md and leaderboard.csv.")
 @click.option("--runs", type=click.Path(path_type=Path), help="Folder of local runs to print among the entries.")
 @click.option("--check", is_flag=True, help="Write nothing, and fail if the table is not what the records say.")
-def table(board: Path, runs: Path | None, check: bool) -> None:
+@click.option("--html", type=click.Path(path_type=Path), help="Folder for the board as a static site, in place of one.")
+def table(board: Path, runs: Path | None, check: bool, html: Path | None) -> None:
     """Prints the board, and writes it anew from its records.
 
     \b
@@ -272,10 +275,15 @@ def table(board: Path, runs: Path | None, check: bool) -> None:
         bench table
         bench table --runs runs
         bench table --check
+        bench table --html site
     """
     from leaderboard.table import main as make_table
 
     click.echo(make_table(board, runs, check))
+    if html is not None:
+        from leaderboard.site.build import build
+
+        click.echo(build(board, html, runs))
 
 
 @main.command()

@@ -126,15 +126,21 @@ def _unpack(content: bytes, path: Path) -> dict[str, np.ndarray]:
                 raise RecordError(
                     f"{path}: unpacks to more than {LARGEST_BYTES} bytes: expected the test split's clips"
                 )
-            return {name: _array(archive.read(f"{name}.npy"), f"{path}: {name}", kind) for name, kind in TYPES.items()}
+            return {
+                name: array_of(archive.read(f"{name}.npy"), f"{path}: {name}", kind) for name, kind in TYPES.items()
+            }
     except RecordError:
         raise
     except (ValueError, EOFError, OSError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error) as error:
         raise RecordError(f"{path}: not a readable .npz of plain arrays ({error})") from None
 
 
-def _array(content: bytes, where: str, kind: str) -> np.ndarray:
-    """The array in a `.npy`, which must be of the type `kind` and exactly as long as its header says."""
+def array_of(content: bytes, where: str, kind: str) -> np.ndarray:
+    """The array in a `.npy`, which must be of the type `kind` and exactly as long as its header says.
+
+    Raises:
+        RecordError: it is not; nothing is unpickled.
+    """
     file = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(file)

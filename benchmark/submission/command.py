@@ -1,0 +1,179 @@
+"""`bench submit prepare`, `check` and `score`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark.options import place
+from dynamics_gen.console import Failure, Group
+
+if TYPE_CHECKING:
+    from benchmark.submission.check import Checked
+    from benchmark.submission.split import OpenedSplit
+
+MOST_PROBLEMS = 100
+"""Printed of one folder."""
+
+_FOLDER = click.Path(path_type=Path)
+_DATA = "Folder of the test split: data/dynamics-mini/test, or the published one of a hidden test set."
+
+
+def _about(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What an entrant says of an entry, an option each; in the file of --about, the same names with underscores."""
+    for option in reversed(
+        (
+            click.option("--about", type=_FOLDER, help="JSON file that says the same; an option holds before it."),
+            click.option("--group", help="Who enters: the name of your folder."),
+            click.option("--entry", help="Name of the entry's folder.  [default: MODEL-SIZE, of a run]"),
+            click.option("--author", "authors", multiple=True, help="A name; may be given several times."),
+            click.option("--contact", help="An e-mail address or a page, public as all of this."),
+            click.option("--method", help="What the row is called.  [default: the model, of a run]"),
+            click.option("--description", help="Of the method, one line."),
+            click.option("--paper", help="Its address."),
+            click.option("--code", help="Its address."),
+            click.option("--extra-data", help="What was learnt from beside train; nothing, unless given."),
+            click.option("--input", help="What the model sees, such as rgb or flow_farneback."),
+            click.option("--parameters", type=int, help="Of all stages."),
+            click.option("--flops-per-clip", type=int, help="Of one forward pass."),
+            click.option("--hardware", help="What one training ran on."),
+            click.option("--training-hours", type=float, help="Of one seed."),
+            click.option("--tuning-trials", type=int, help="Configurations tried before this one was chosen."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(cls=Group)
+def submit() -> None:
+    """Makes, checks and scores an entry for the board: one folder of predictions, no code.
+
+    \b
+    Example:
+        bench submit prepare runs/conv3d/standard-mini --about about.json
+    """
+
+
+@submit.command()
+@click.argument("sources", nargs=-1, required=True, metavar="RUN|FILE...", type=_FOLDER)
+@click.option("--predictions", is_flag=True, help="FILEs of predictions are given, one a seed, instead of a RUN.")
+@click.option("--data", type=_FOLDER, help=_DATA)
+@place("--entries", "leaderboard/entries", "Folder that gets GROUP/ENTRY.")
+@_about
+def prepare(
+    sources: tuple[Path, ...], predictions: bool, data: Path | None, entries: Path, about: Path | None, **options: Any
+) -> None:
+    """Makes the folder of an entry, from a finished RUN of `bench run` or from FILEs of anybody's predictions.
+
+    A FILE is .npz with `clip_id` and `probabilities` [clips, classes], or .csv with the columns clip_id and the classes
+    in label order. The order of clips is free.
+
+    \b
+    Examples:
+        bench submit prepare runs/conv3d/standard-mini --about about.json
+        bench submit prepare --predictions seed0.npz seed1.npz --data data/dynamics-mini/test --about about.json
+    """
+    from benchmark.submission.prepare import prepare_files, prepare_run, read_about
+
+    split = _opened(data)
+    told = read_about(about) if about else {}
+    told |= {name: value for name, value in options.items() if value is not None and value != ()}
+    told |= {"authors": list(told["authors"])} if "authors" in told else {}
+    if predictions:
+        if split is None:
+            raise click.UsageError("say which test split the predictions are of, with --data data/dynamics-mini/test")
+        folder = prepare_files(sources, split, told, entries)
+    elif len(sources) == 1:
+        folder = prepare_run(sources[0], told, entries)
+    else:
+        raise click.UsageError("got several arguments: expected one RUN, or --predictions before FILEs")
+    try:
+        _passed(folder, split, None)
+    except Failure:
+        shutil.rmtree(folder)
+        raise
+    click.echo(f"{folder}: commit this folder, and open a pull request that changes nothing else")
+
+
+@submit.command()
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@click.option("--data", type=_FOLDER, help=f"{_DATA} Compares ids with it.")
+@click.option("--base", type=_FOLDER, help="Folder entries/ of the branch to join: every other entry must be the same.")
+def check(folder: Path, data: Path | None, base: Path | None) -> None:
+    """Checks DIR, the folder of an entry, as the host will; needs no network and no labels, and names every problem.
+
+    The ids of a hidden test set are those of its published folder: give that with --data.
+
+    \b
+    Examples:
+        bench submit check leaderboard/entries/my-group/conv3d-mini --data data/dynamics-mini/test
+        bench submit check leaderboard/entries/my-group/conv3d-mini --base ../main/leaderboard/entries
+    """
+    split = _opened(data)
+    checked = _passed(folder, split, base)
+    assert checked.submission is not None
+    seeds, test = len(checked.submission.seeds), checked.submission.test
+    compared = "their ids are the split's" if split else "give --data to compare their ids with the split's"
+    click.echo(
+        f"{folder}: in order; {seeds} {'seeds' if seeds > 1 else 'seed'} on {test.clips:,} clips of test,"
+        f" {test.release} {test.size}; {compared}"
+    )
+    if seeds < 3:
+        click.echo("fewer than three seeds get a row, but no rank")
+
+
+@submit.command()
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@click.option("--data", type=_FOLDER, required=True, help=_DATA)
+@click.option("--labels", type=_FOLDER, help="The host's labels.csv of a hidden test set, with opening.json beside it.")
+@click.option("--check", "only_check", is_flag=True, help="Write nothing, and fail if result.json says something else.")
+def score(folder: Path, data: Path, labels: Path | None, only_check: bool) -> None:
+    """Scores DIR, the folder of an entry, and writes result.json there: the host's side.
+
+    Every number is computed from predictions and labels. An open test's labels are in its folder.
+
+    \b
+    Examples:
+        bench submit score leaderboard/entries/my-group/conv3d-mini --data data/dynamics-mini/test
+        bench submit score leaderboard/entries/my-group/conv3d-mini --data public/test --labels private/labels.csv
+    """
+    from benchmark.submission import result
+    from benchmark.submission.score import compare
+    from benchmark.submission.score import score as score_entry
+    from benchmark.submission.split import open_split
+
+    split = open_split(data)
+    if only_check:
+        found = compare(folder, split, labels)
+    else:
+        found = score_entry(folder, split, labels)
+        result.write(found, folder / result.FILE)
+    mean = sum(one.scores.error for one in found.seeds) / len(found.seeds)
+    click.echo(
+        f"{folder}: {100 * mean:.1f} % test error (95 %: {100 * found.error_interval.low:.1f}–"
+        f"{100 * found.error_interval.high:.1f} %) on the {found.board} test, {found.test.release} {found.test.size};"
+        f" {folder / result.FILE}"
+    )
+
+
+def _opened(data: Path | None) -> OpenedSplit | None:
+    from benchmark.submission.split import open_split
+
+    return None if data is None else open_split(data)
+
+
+def _passed(folder: Path, split: OpenedSplit | None, base: Path | None) -> Checked:
+    """What a folder without problems holds; of another, they are printed."""
+    from benchmark.submission.check import check as check_entry
+
+    checked = check_entry(folder, split, base)
+    for problem in checked.problems[:MOST_PROBLEMS]:
+        click.echo(f"problem: {problem}", err=True)
+    if checked.problems:
+        raise Failure(f"{folder}: not in order, in {len(checked.problems)} ways named above: mend them and try again")
+    return checked

@@ -1,0 +1,57 @@
+"""`bench table --html DIR`: reads the board's folder and writes the whole site, which any host can publish as it is.
+
+A command calls `build` lazily and prints what it returns; errors are `DynamicsError` and `OSError`:
+
+    from leaderboard.site.build import build
+    click.echo(build(Path("leaderboard"), Path("site")))
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from leaderboard.board import make_boards
+from leaderboard.entries import read_entries, read_runs
+from leaderboard.reference import read_references
+from leaderboard.results import generators as results
+from leaderboard.site import generators
+from leaderboard.site.boards import SPREADSHEET, front_page
+from leaderboard.site.entry import entry_page
+from leaderboard.site.folder import write_site
+from leaderboard.site.names import file_of
+from leaderboard.site.shell import assets
+from leaderboard.spreadsheet import sheet
+
+
+def build(root: Path, target: Path, runs: Path | None = None) -> str:
+    """Writes the site of the board at `root` to `target`; the same records give the same bytes.
+
+    Args:
+        root: the board's folder: `leaderboard` in a checkout.
+        target: the site's folder, which is replaced as a whole; what is no site of ours is refused.
+        runs: a folder of local runs to show among the entries.
+
+    Returns:
+        What to print: how much was written, and which file to open.
+
+    Raises:
+        RecordError: a record or a reference file is malformed, altered or contradicts itself.
+        BoardError: `root` or `runs` is missing, or entries disagree.
+        SiteError: `target` holds something else, or a picture is none.
+        OSError: a file cannot be read or written.
+    """
+    entries = read_entries(root) + (read_runs(runs) if runs is not None else [])
+    boards, references, made = make_boards(entries), read_references(root), results.read_generators(root)
+    files = assets() | generators.picture_files(root, made)
+    files["index.html"] = front_page(boards, references, made)
+    files[SPREADSHEET] = sheet(boards, references).encode("utf-8")
+    for board in boards:
+        for row in board.rows:
+            files[file_of(row.entry)] = entry_page(row, board)
+    for one in made:
+        files[generators.file_of(one)] = generators.generator_page(one)
+    write_site(target, files)
+    size = sum(map(len, files.values())) / 1e6
+    return (
+        f"{target}: {len(entries) + len(made)} entries, {len(files)} files, {size:.1f} MB; open {target / 'index.html'}"
+    )
