@@ -18,6 +18,7 @@ from benchmark.human.command import human
 from benchmark.options import DEVICE, place
 from benchmark.prediction.command import predict
 from benchmark.recipe import PRECISIONS
+from benchmark.reproduction.command import reproduce
 from benchmark.several import described, in_turn
 from benchmark.submission.command import submit
 from dynamics_gen.config import RELEASES, SIZES, directory_name
@@ -44,6 +45,7 @@ def main() -> None:
 
 main.add_command(human)
 main.add_command(submit)
+main.add_command(reproduce)
 main.add_command(tune_command.tune)
 for _command in (command.sample, command.reconstruct, command.interpolate, predict):
     main.add_command(_command)
@@ -233,13 +235,19 @@ def _run_all(chosen: Sequence[spec.Description], options: Options) -> None:
 @click.option("--shifted", is_flag=True, help="Put it to the test splits of all releases but standard and its own.")
 @place("--data", "data", "Folder that holds the datasets; a missing test split is built there.")
 @DEVICE
-@click.option("--workers", type=click.IntRange(min=1), help="Processes that build a missing split.  [default: cores]")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes that build a missing split, or read for a fitted model.  [default: cores]",
+)
 @click.option("--model", type=click.Path(path_type=Path), help="The model's file, for a run of your own file.")
 def evaluate(runs: tuple[Path, ...], releases: tuple[str, ...], shifted: bool, **wishes: Any) -> None:
     """Puts each finished RUN, a folder with a record.json, to other test sets, and adds the scores to its record.
 
-    Every seed's chosen weights are taken as they are; nothing is trained or chosen. Clips longer than those of train
-    are seen through windows of that length, whose probabilities are averaged. Also draws the run's pictures anew.
+    Every seed's chosen weights are taken as they are; nothing is trained or chosen. A model that is fitted, of which
+    nothing is saved, is fitted anew with the same seeds, and must say of valid what it said before. Clips longer than
+    those of train are seen through windows of that length, whose probabilities are averaged. Also draws the run's
+    pictures anew.
 
     \b
     Examples:

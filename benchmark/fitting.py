@@ -3,7 +3,7 @@
 The candidates of a model (more trees, a weaker penalty) are to it what epochs are to a network, and stand in the
 record's history in their place. Nothing that was fitted is saved: what would be needed to read it again could run code.
 Kept are the chosen candidate's predictions for valid, which its choice names by their hash; a run that goes on after a
-stop fits anew, with the same seed.
+stop fits anew, with the same seed, and so does whoever puts a finished run to other clips.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from benchmark.calibration import log_loss
 from benchmark.checkpoint import refuse_change
 from benchmark.choice import Choice, write_choice
 from benchmark.data import ClipDataset
-from benchmark.errors import ModelError
+from benchmark.errors import ModelError, TrainingError
 from benchmark.lessons import Fitted, Lesson, Shown
 from benchmark.machine import peak_memory, reset_peak_memory
 from benchmark.plan import Plan
@@ -32,6 +33,9 @@ PRECISION = "its own"
 
 LEAST_PROBABILITY = 1e-12
 """For the logarithm alone."""
+
+SAME = 1e-3
+"""Largest difference of a probability between a model and the same one fitted anew."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,16 +81,11 @@ def choose(
     if folder.choice(seed).exists():
         refuse_change(folder.choice(seed).parent, json.loads(folder.configuration(seed).read_text()), configuration)
     folder.write_configuration(seed, configuration)
-    classes = len(opened["train"].manifest.classes)
-    lessons = {
-        name: Lesson(clips=clips, labels=np.asarray(opened[name].labels, np.int64), classes=classes)
-        for name, clips in shown.items()
-    }
     reset_peak_memory(torch.device("cpu"))
     history: list[record.Epoch] = []
     best: tuple[int, Fitted, Mapping[str, Predictions]] | None = None
     fit_s, start = 0.0, time.monotonic()
-    for number, fitted in enumerate(_candidates(planned, lessons, seed), start=1):
+    for number, fitted in enumerate(_candidates(planned, seed, shown, opened), start=1):
         ready = time.monotonic()
         fit_s += ready - start
         said = {name: predict(planned, fitted, shown[name], opened[name]) for name in ("train", "valid")}
@@ -111,6 +110,39 @@ def choose(
     write_choice(choice, folder.choice(seed))
     say(f"seed {seed}: candidate {number} chosen, {100 * choice.value:.1f} % wrong on valid")
     return Chosen(number=number, fitted=fitted, history=tuple(history), said=said, fit_s=fit_s)
+
+
+def fit_again(planned: Plan, choice: Choice, shown: Mapping[str, Shown], opened: Mapping[str, ClipDataset]) -> Fitted:
+    """Fits a seed of a finished run anew, up to the candidate that was chosen, and holds it against what was kept.
+
+    Args:
+        planned: the run, with its settings.
+        choice: the seed's, as `choice.read_choice` gives it.
+        shown: train and valid.
+        opened: the same, with labels.
+
+    Raises:
+        TrainingError: it says of a clip of valid another class than before, or one with a probability that is more
+            than `SAME` off.
+        ModelError: see `predict`.
+    """
+    path, name = planned.folder.valid_predictions(choice.seed), planned.model.description.name
+    kept = predictions.read(path, choice.weights_sha256)
+    fitted = next(islice(_candidates(planned, choice.seed, shown, opened), choice.epoch - 1, None), None)
+    if fitted is None:
+        raise TrainingError(f"fit of {name} offers fewer candidates than the {choice.epoch} up to the chosen one")
+    said = predict(planned, fitted, shown["valid"], opened["valid"])
+    if not (np.array_equal(said.clip_id, kept.clip_id) and said.probabilities.shape == kept.probabilities.shape):
+        raise TrainingError(f"{path} holds other clips or classes than {opened['valid'].directory}: expected the same")
+    changed = int((said.probabilities.argmax(axis=1) != kept.probabilities.argmax(axis=1)).sum())
+    off = float(np.abs(said.probabilities - kept.probabilities).max())
+    if changed or off > SAME:
+        raise TrainingError(
+            f"seed {choice.seed} of {name}, fitted anew, gives {changed} of {len(kept.label)} clips of valid other "
+            f"classes than {path} does, with probabilities up to {off:.2g} off: expected the same classes and at most "
+            f"{SAME:g} off; use the machine and the versions that the record names, or run it again with --overwrite"
+        )
+    return fitted
 
 
 def test(planned: Plan, seed: int, chosen: Chosen, clips: Shown, dataset: ClipDataset) -> record.Seed:
@@ -147,7 +179,15 @@ def predict(planned: Plan, fitted: Fitted, clips: Shown, dataset: ClipDataset) -
     return predictions.make(dataset.clip_ids, dataset.labels, probabilities, name)
 
 
-def _candidates(planned: Plan, lessons: Mapping[str, Lesson], seed: int) -> Iterable[Fitted]:
+def _candidates(
+    planned: Plan, seed: int, shown: Mapping[str, Shown], opened: Mapping[str, ClipDataset]
+) -> Iterable[Fitted]:
+    """What the model offers, given train and valid with their labels."""
+    classes = len(opened["train"].manifest.classes)
+    lessons = {
+        name: Lesson(clips=clips, labels=np.asarray(opened[name].labels, np.int64), classes=classes)
+        for name, clips in shown.items()
+    }
     offered = planned.model.module.fit(planned.config, lessons["train"], lessons["valid"], seed)
     if not isinstance(offered, Iterable):
         name = planned.model.description.name

@@ -32,7 +32,7 @@ class Shown:
     """The clips of a split in a declared input, without labels.
 
     Args:
-        dataset: what `dynamics_gen.open` gives.
+        dataset: what `dynamics_gen.open` gives, or a part of it.
         form: one of `spec.FITTED_INPUTS`.
         name: of the split, for messages.
         device: torch's name of the device that the user chose, for models with a use for it.
@@ -40,7 +40,7 @@ class Shown:
 
     Attributes:
         shape: the (T, H, W, 3) of a clip's frames.
-        fps: frames a second.
+        fps: frames a second; of the release `tempo`, whose clips have one of two paces, that of plain clips.
 
     Raises:
         ConfigError: the split has no trajectories, and they are the input.

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float16
 
 from benchmark.data import ClipDataset
+from dynamics_gen.clip import STATE_COLUMNS
 from dynamics_gen.errors import ConfigError
 
 
@@ -50,6 +51,25 @@ class PartOfSplit:
             return np.ascontiguousarray(videos)
         out[:] = videos
         return out
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names that `column` knows: those of the whole."""
+        return self._stored.columns
+
+    def column(self, name: str) -> np.ndarray:
+        """One column over these clips, [clips, ...]; of what is stored by frame, these frames.
+
+        Raises:
+            KeyError: the whole has no such column.
+        """
+        values = self._stored.column(name)[self._clips]
+        return values[:, self._frames] if name in STATE_COLUMNS else values
+
+    @property
+    def _stored(self) -> Any:
+        """The whole, with its columns, which what a network is fed need not have."""
+        return self.whole
 
     def part_of_flow(self, flow: Float16[np.ndarray, "all steps height width 2"]) -> Float16[np.ndarray, "..."]:
         """The flow of these clips between these frames, given that of the whole; a view where clips are neighbours."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from benchmark import predictions, record, spec
 from benchmark.choice import read_choice
 from benchmark.errors import ModelError, TrainingError
 from benchmark.lessons import CLIPS_A_CHUNK, Shown
+from benchmark.parts import PartOfSplit
 from benchmark.plan import Options, make_plan
 from benchmark.run import run_model
 from dynamics_gen.errors import ConfigError
@@ -151,6 +153,18 @@ def test_processes_describe_what_one_does(tmp_path: Path) -> None:
     alone, shared = (np.concatenate(Shown(split, "rgb", workers=n).describe(brightness)) for n in (1, 2))
     np.testing.assert_array_equal(alone, brightness(split.read_videos(slice(None))))
     np.testing.assert_array_equal(shared, alone)
+
+
+def test_part_of_a_split_is_shown_like_a_split(squares: Path) -> None:
+    """Of its clips, its frames alone, also after the way to another process; trajectories are cut as frames are."""
+    split = dynamics_gen.open(squares / "dynamics-tiny" / "train")
+    part = pickle.loads(pickle.dumps(PartOfSplit(split, frames=(2, 5))))  # noqa: S301
+    frames, motion = Shown(part, "rgb"), Shown(part, "trajectory")
+    assert (frames.shape, motion.shape, frames.fps) == ((3, 16, 16, 3), (3, 16, 16, 3), 16.0)
+    expected = split.read_videos(slice(None))[:, 2:5]
+    np.testing.assert_array_equal(frames.videos(slice(7, 9)), expected[7:9])
+    np.testing.assert_array_equal(np.concatenate(frames.describe(brightness)), brightness(expected))
+    np.testing.assert_array_equal(motion.column("orientation"), split.column("orientation")[:, 2:5])
 
 
 def test_what_seeds_share_is_made_once(squares: Path) -> None:

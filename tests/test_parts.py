@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,8 @@ from moving_squares import MemorySplit
 
 from benchmark.data import Clips, sequential
 from benchmark.parts import PartOfSplit, first_of_each_class
+from dynamics_gen.clip import STATE_COLUMNS
+from dynamics_gen.dataset import ClipDataset
 from dynamics_gen.errors import ConfigError
 
 
@@ -63,3 +67,18 @@ def test_window_shows_its_frames_alone() -> None:
     (batch,) = clips.batches(sequential(6, 6))
     expected = torch.from_numpy(split.videos[:, 2:6]).permute(0, 4, 1, 2, 3) * (2 / 255) - 1
     torch.testing.assert_close(batch.clips, expected.float())
+
+
+def test_columns_of_a_part_are_those_of_its_clips_and_frames(fake_split: Path) -> None:
+    """What is stored by frame is cut, what is stored by clip is not, even where it is as long as a clip."""
+    split = ClipDataset(fake_split)
+    part = PartOfSplit(split, np.array([3, 5, 11]), frames=(1, 3))
+    assert part.columns == split.columns
+    for name in STATE_COLUMNS:
+        assert np.array_equal(part.column(name), split.column(name)[[3, 5, 11], 1:3])
+    for name in ("label", "clip_id", "parameters/colour"):
+        assert np.array_equal(part.column(name), split.column(name)[[3, 5, 11]])
+    with pytest.raises(KeyError, match="no column 'speeds'"):
+        part.column("speeds")
+    third = PartOfSplit(PartOfSplit(split, frames=(1, 4)), frames=(1, 3))
+    assert np.array_equal(third.column("position"), split.column("position")[:, 2:4])

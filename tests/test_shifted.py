@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from fitted_model import MODEL as FITTED
 from moving_squares import FRAMES, MODEL, SIDE, build_squares, square_clips
 from safetensors.torch import load_file
 
@@ -222,12 +224,128 @@ def test_weights_that_were_not_chosen_are_refused(run: Path, data: Path) -> None
     kept = run / "seed-0" / "valid-predictions.npz"
     kept.write_bytes((run / "seed-0" / "chosen.safetensors").read_bytes())
     path.write_text(json.dumps({**choice, "weights": kept.name}))
-    with pytest.raises(TrainingError, match=r"names no weights but valid-predictions.npz: expected a run of a network"):
+    with pytest.raises(TrainingError, match=r"names valid-predictions.npz: expected chosen.safetensors, which a run"):
         evaluate(run, data, "camera")
     path.write_text(json.dumps(choice))
     (run / "seed-0" / "chosen.safetensors").write_bytes((run / "seed-1" / "chosen.safetensors").read_bytes())
     with pytest.raises(TrainingError, match="are not the weights that"):
         evaluate(run, data, "camera")
+
+
+TRAJECTORY = (
+    FITTED.replace('INPUT = "rgb"', 'INPUT = "trajectory"')
+    .replace("np.concatenate(clips.describe(first_frames))", 'clips.column("position").reshape(len(clips), -1)')
+    .replace("(0, 1, 1)", "(1,)")
+    .replace("sharpness: float = 1e-3", "sharpness: float = 1.0")
+)
+"""The same model, which looks at all places of the window."""
+
+
+def train_fitted(folder: Path, data: Path, text: str = FITTED) -> Path:
+    """The folder of a finished run of two seeds of a model that is fitted."""
+    folder.mkdir(exist_ok=True)
+    (folder / "nearest.py").write_text(text)
+    options = Options(size="tiny", data=data, runs=folder / "runs", seeds=2, workers=1)
+    run_model(make_plan(spec.find(str(folder / "nearest.py")), options), options, say=lambda line: None)
+    return folder / "runs" / "nearest" / "standard-tiny"
+
+
+def evaluate_fitted(run: Path, data: Path, *releases: str) -> record.Record:
+    """One evaluation, by the model's file as it is now."""
+    return evaluate(run, data, *releases, model=run.parents[2] / "nearest.py", workers=1)
+
+
+def nearest(train: np.ndarray, labels: np.ndarray, asked: np.ndarray, seed: int, sharpness: float) -> np.ndarray:
+    """What the model says of rows of numbers, worked out in one go."""
+    table = train + np.random.default_rng(seed).normal(size=(len(train), 1))
+    means = np.array([table[labels == label].mean(axis=0) for label in range(10)])
+    likelihood = np.exp(-sharpness * ((asked[:, None] - means) ** 2).mean(axis=2))
+    return likelihood / likelihood.sum(axis=1, keepdims=True)
+
+
+def test_fitted_model_is_fitted_anew(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put to the clips of test, it says what it said of test; train and valid are opened once for all seeds."""
+    run = train_fitted(tmp_path, data)
+    before = record.read(run / "record.json")
+    opened, real = [], dynamics_gen.open
+    monkeypatch.setattr(dynamics_gen, "open", lambda path: opened.append(path.parts[-2:]) or real(path))
+    after = evaluate_fitted(run, data, "camera", "long")
+    assert sorted(opened) == [
+        ("dynamics-camera-tiny", "test"),
+        ("dynamics-long-tiny", "test"),
+        ("dynamics-tiny", "train"),
+        ("dynamics-tiny", "valid"),
+    ]
+    assert dataclasses.replace(after, shifted=()) == before
+    camera, _ = after.shifted
+    assert [one.scores for one in camera.seeds] == [seed.scores.test for seed in before.seeds]
+    assert camera.environment.precision == before.environment.precision == "its own"
+    for one, seed in zip(camera.seeds, before.seeds, strict=True):
+        said = predictions.read(run / one.predictions, one.predictions_sha256)
+        assert np.array_equal(said.probabilities, predictions.read(run / seed.predictions).probabilities)
+
+
+@pytest.mark.parametrize(("text", "sharpness"), [(FITTED, 1e-3), (TRAJECTORY, 1.0)])
+def test_fitted_model_sees_windows_as_networks_do(data: Path, tmp_path: Path, text: str, sharpness: float) -> None:
+    """Of clips twice as long, the mean of what it says of both halves, in frames and in trajectories."""
+    run = train_fitted(tmp_path, data, text)
+    (long,) = evaluate_fitted(run, data, "long").shifted
+    assert (long.frames, long.windows) == (2 * FRAMES, 2)
+
+    def rows(split: dynamics_gen.ClipDataset, start: int) -> np.ndarray:
+        window = slice(start, start + FRAMES)
+        if text == FITTED:
+            return split.read_videos(slice(None))[:, window][:, 0].reshape(len(split), -1).astype(float)
+        return split.column("position")[:, window].reshape(len(split), -1).astype(float)
+
+    train, test = dynamics_gen.open(data / "dynamics-tiny/train"), dynamics_gen.open(data / "dynamics-long-tiny/test")
+    for one in long.seeds:
+        learnt = rows(train, 0), train.labels
+        halves = [nearest(*learnt, rows(test, start), one.seed, sharpness) for start in (0, FRAMES)]
+        said = predictions.read(run / one.predictions).probabilities
+        np.testing.assert_allclose(said, np.mean(halves, axis=0), atol=1e-6)
+        assert np.abs(halves[0] - halves[1]).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "means) ** 2).mean",
+            "means) ** 2 * 1.5).mean",
+            r"seed 0 .*, gives 0 of 20 clips .* up to 0\.\d+ off: expec",
+        ),
+        ("-sign *", "sign *", r"seed 0 of nearest, fitted anew, gives [1-9]\d* of 20 clips of valid other classes"),
+        ("(0, 1, 1)", "(0,)", "fit of nearest offers fewer candidates than the 2 up to the chosen one"),
+    ],
+)
+def test_fitted_model_that_says_something_else_is_refused(
+    data: Path, tmp_path: Path, old: str, new: str, sentence: str
+) -> None:
+    """Of valid, which was kept: other classes, other probabilities, or no such candidate; the record stays."""
+    run = train_fitted(tmp_path, data)
+    before = (run / "record.json").read_bytes()
+    assert old in FITTED
+    (tmp_path / "nearest.py").write_text(FITTED.replace(old, new))
+    with pytest.raises(TrainingError, match=sentence):
+        evaluate_fitted(run, data, "camera")
+    assert (run / "record.json").read_bytes() == before
+
+
+def test_fitted_model_needs_the_clips_it_was_fitted_to(data: Path, tmp_path: Path) -> None:
+    """Other clips under the same name are refused, and missing ones that the defaults would not give again."""
+    run = train_fitted(tmp_path / "run", data)
+    other = build_squares(tmp_path / "other", per_class=(4, 2, 3))
+    shutil.copytree(data / "dynamics-camera-tiny", other / "dynamics-camera-tiny")
+    with pytest.raises(ConfigError, match=r"train has the fingerprint [0-9a-f]{12}…: expected [0-9a-f]{12}…, that of"):
+        evaluate_fitted(run, other, "camera")
+    shutil.rmtree(other / "dynamics-tiny")
+    asked = r"`dynamics-gen --split train --size tiny --release standard --image-size 16 --frames 8 --out "
+    with pytest.raises(ConfigError, match=f"the record's data were not built with the defaults: build it with {asked}"):
+        evaluate_fitted(run, other, "camera")
+    (run / "seed-1" / "valid-predictions.npz").unlink()
+    with pytest.raises(TrainingError, match=r"seed-1/choice.json is not a choice that can be read"):
+        evaluate_fitted(run, data, "camera")
 
 
 def test_setting_that_the_model_lost_is_refused(run: Path, data: Path) -> None:
