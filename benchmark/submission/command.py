@@ -1,4 +1,4 @@
-"""`bench submit prepare`, `check` and `score`."""
+"""`bench submit prepare`, `check` and `score`, and the host's `review` and `record` of pull requests."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dynamics_gen.console import Failure, Group
 
 if TYPE_CHECKING:
     from benchmark.submission.check import Checked
+    from benchmark.submission.pull_request import Review
     from benchmark.submission.split import OpenedSplit
 
 MOST_PROBLEMS = 100
@@ -159,6 +160,98 @@ def score(folder: Path, data: Path, labels: Path | None, only_check: bool) -> No
         f"{100 * found.error_interval.high:.1f} %) on the {found.board} test, {found.test.release} {found.test.size};"
         f" {folder / result.FILE}"
     )
+
+
+def _of_a_pull_request(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which pull request is meant, and what it may answer for."""
+    for option in reversed(
+        (
+            click.option("--base", required=True, help="Hash of the commit that it is to join."),
+            click.option("--head", required=True, help="Hash of its newest commit, which this clone has fetched."),
+            place("--repository", ".", "A clone that has both; nothing of the head is checked out."),
+            click.option("--data", multiple=True, type=_FOLDER, help=f"{_DATA} May be given several times."),
+            click.option("--comment", type=_FOLDER, help="File that gets what to say of it, in Markdown."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@submit.command()
+@_of_a_pull_request
+def review(base: str, head: str, repository: Path, data: tuple[Path, ...], comment: Path | None) -> None:
+    """Looks at a pull request without labels: one new entry in order, and nothing else.
+
+    \b
+    Example:
+        bench submit review --base $BASE --head $HEAD --data data/dynamics-mini/test --comment comment.md
+    """
+    _reviewed(base, head, repository, data, comment)
+
+
+@submit.command()
+@_of_a_pull_request
+@click.option("--labels", type=_FOLDER, help="The host's labels.csv of a hidden test set, with opening.json beside it.")
+@place("--entries", "leaderboard/entries", "Folder that gets GROUP/ENTRY, with its result.json.")
+def record(
+    base: str,
+    head: str,
+    repository: Path,
+    data: tuple[Path, ...],
+    comment: Path | None,
+    labels: Path | None,
+    entries: Path,
+) -> None:
+    """Reviews a pull request again, takes its entry over, and scores it: the step that may see labels.
+
+    \b
+    Example:
+        bench submit record --base $BASE --head $HEAD --data public/test --labels private/labels.csv
+    """
+    from benchmark.submission import result
+    from benchmark.submission.pull_request import changes_between, extract
+    from benchmark.submission.score import score as score_entry
+    from dynamics_gen.files import write_whole
+
+    found = _reviewed(base, head, repository, data, None)
+    if found.split is None:
+        raise click.UsageError("say what the entry is scored on, with --data")
+    folder = entries / found.entry
+    if folder.exists():
+        raise Failure(f"{folder} is there already: expected a checkout of the base, which has no such entry")
+    extract(repository, changes_between(repository, base, head), folder)
+    try:
+        scored = score_entry(folder, found.split, labels if found.split.labels is None else None)
+        result.write(scored, folder / result.FILE)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    mean = sum(one.scores.error for one in scored.seeds) / len(scored.seeds)
+    bounds = scored.error_interval
+    said = (
+        f"The entry `{found.entry}` at {head} has {100 * mean:.1f} % test error (95 %: {100 * bounds.low:.1f}–"
+        f"{100 * bounds.high:.1f} %) on the {scored.board} test, {scored.test.release} {scored.test.size}."
+    )
+    if comment is not None:
+        write_whole(comment, f"{said}\n".encode())
+    click.echo(said)
+
+
+def _reviewed(base: str, head: str, repository: Path, data: tuple[Path, ...], comment: Path | None) -> Review:
+    """What is said of a pull request in order; of another, its problems are printed."""
+    from benchmark.submission.pull_request import review as review_pull_request
+    from benchmark.submission.split import open_split
+    from dynamics_gen.files import write_whole
+
+    found = review_pull_request(repository, base, head, [open_split(folder) for folder in data])
+    if comment is not None:
+        write_whole(comment, found.comment.encode())
+    for problem in found.problems[:MOST_PROBLEMS]:
+        click.echo(f"problem: {problem}", err=True)
+    if found.problems:
+        raise Failure(f"{head}: not in order, in {len(found.problems)} ways named above")
+    click.echo(f"{found.entry}: in order at {head}")
+    return found
 
 
 def _opened(data: Path | None) -> OpenedSplit | None:
