@@ -48,21 +48,10 @@ def gflops(flops: int | None) -> str:
     return "–" if flops is None else f"{flops / 1e9:.3g}"
 
 
-def tags(row: Row) -> str:
-    """Who vouches for it, what it saw, and the note."""
-    record = row.record
-    words = ["local"] if row.entry.local else ["verified" if record.tags.verified else "self-reported"]
-    words += ["extra data"] if record.tags.extra_data else []
-    words += [f"input {record.input}"]
-    words += [f"{row.entry.train_per_class:,} clips a class"] if record.config.training.get("train_per_class") else []
-    words += [record.tags.note] if record.tags.note else []
-    return ", ".join(words)
-
-
 COLUMNS = (
     Column("rank", lambda row: "–" if row.rank is None else str(row.rank)),
-    Column("model", lambda row: row.record.model, numeric=False),
-    Column("by", lambda row: row.entry.group or "this machine", numeric=False),
+    Column("model", lambda row: row.model, numeric=False),
+    Column("by", lambda row: row.by, numeric=False),
     Column(
         "test error % (95 %)",
         lambda row: with_interval(row.test_error, row.interval),
@@ -71,20 +60,21 @@ COLUMNS = (
     Column("train %", lambda row: percent(row.train_error)),
     Column("path %", lambda row: percent(row.error_path)),
     Column("speed %", lambda row: percent(row.error_speed)),
-    Column("seeds", lambda row: str(len(row.record.seeds))),
-    Column("parameters", lambda row: count(row.record.parameters)),
-    Column("GFLOPs/clip", lambda row: gflops(row.record.flops_per_clip)),
+    Column("seeds", lambda row: str(row.seeds)),
+    Column("parameters", lambda row: count(row.parameters)),
+    Column("GFLOPs/clip", lambda row: gflops(row.flops_per_clip)),
     Column("training", lambda row: duration(row.wall_time_s)),
-    Column("clips/s", lambda row: f"{row.training_clips_per_s:,.0f}"),
-    Column("device", lambda row: row.record.environment.device, numeric=False),
-    Column("tags", tags, numeric=False),
+    Column("clips/s", lambda row: "–" if row.training_clips_per_s is None else f"{row.training_clips_per_s:,.0f}"),
+    Column("device", lambda row: row.device, numeric=False),
+    Column("tags", lambda row: ", ".join(row.tags), numeric=False),
 )
 
 LEGEND = (
     "Errors are means over seeds, of all clips of the split (train: of the clips that were scored), at the epoch chosen"
     " on valid. *path* and *speed*: share of test clips whose path or speed type is wrong (rotation counts as a type of"
     " its own). *GFLOPs/clip*: one forward pass. *training*: one seed, from start to scores. *clips/s*: in training."
-    " *tags*: whether the maintainers ran or scored it themselves (verified), what the model sees, other data used."
+    " *tags*: whether the maintainers ran or scored it themselves (verified) or its predictions alone (scored by the"
+    " host; the rest of the row is then what the entrant says), what the model sees, other data used."
 )
 
 

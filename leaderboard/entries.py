@@ -1,7 +1,11 @@
-"""Entries: folders with a record and its predictions, believed only after the scores have been computed anew."""
+"""Entries: folders with a record and its predictions, believed only after the scores have been computed anew.
+
+Folders of predictions that came without a record lie among them, and are read by `submissions`.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +17,11 @@ from benchmark import predictions, record
 from benchmark.errors import RecordError
 from benchmark.predictions import Predictions
 from benchmark.record import Record, Scores, Seed, ShiftedSeed
+from benchmark.submission import schema
 from leaderboard.errors import BoardError
 
 RECORD_FILE = "record.json"
+ENTRIES = "entries"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -126,16 +132,15 @@ def _scored(seeds: Sequence[Predictions], folder: Path, files: Sequence[str]) ->
     return Scored(clip_id=seeds[0].clip_id, label=seeds[0].label, seeds=tuple(seeds))
 
 
-def read_entries(root: Path, kind: str = "entries") -> list[Entry]:
-    """Reads every `entries/<group>/<entry>/` of the board at `root`, in the order of their names.
+def folders_in(root: Path, kind: str = ENTRIES) -> list[Path]:
+    """Every `entries/<group>/<entry>/` of the board at `root`, in the order of their names.
 
     Args:
         root: the board's folder.
         kind: `entries`, or another of its folders that is laid out the same way.
 
     Raises:
-        BoardError: there is no such board, or two entries disagree about the clips of one test split.
-        RecordError: as `read_entry`.
+        BoardError: there is no such board, or a folder has an odd name.
     """
     if not root.is_dir():
         raise BoardError(f"{root}: no such folder: expected the board's; run from the top of a checkout")
@@ -144,6 +149,34 @@ def read_entries(root: Path, kind: str = "entries") -> list[Entry]:
     for name in (part for folder in folders for part in (folder.parent.name, folder.name)):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
             raise BoardError(f"{entries} has the folder {name!r}: expected at most 64 letters, digits and _ . -")
+    return folders
+
+
+def is_submission(folder: Path) -> bool:
+    """Whether the folder of an entry is that of predictions alone: it has a submission.json.
+
+    Raises:
+        RecordError: it has a record too.
+    """
+    if not os.path.lexists(folder / schema.FILE):
+        return False
+    if os.path.lexists(folder / RECORD_FILE):
+        raise RecordError(f"{folder}: holds {schema.FILE} and {RECORD_FILE}: expected one of them; move one away")
+    return True
+
+
+def read_entries(root: Path, kind: str = ENTRIES) -> list[Entry]:
+    """Reads every entry of the board at `root` that has a record, in the order of their names.
+
+    Args:
+        root: the board's folder.
+        kind: `entries`, or another of its folders that is laid out the same way, where all have one.
+
+    Raises:
+        BoardError: as `folders_in`; or two entries disagree about the clips of one test split.
+        RecordError: as `read_entry`; or an entry has a record and a submission.json.
+    """
+    folders = [folder for folder in folders_in(root, kind) if kind != ENTRIES or not is_submission(folder)]
     return _agreeing([read_entry(folder, folder.parent.name, folder.name) for folder in folders], kind)
 
 
@@ -161,7 +194,7 @@ def read_runs(runs: Path) -> list[Entry]:
     return [read_entry(folder, "", f"{folder.parent.name}/{folder.name}") for folder in folders]
 
 
-def _agreeing(entries: list[Entry], kind: str = "entries") -> list[Entry]:
+def _agreeing(entries: list[Entry], kind: str) -> list[Entry]:
     """Checks that entries scored on one test split speak of the same clips and labels."""
     first: dict[str, tuple[Entry, Scored]] = {}
     for entry in entries:

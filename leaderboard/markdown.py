@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from leaderboard.board import LEAST_SEEDS, RANK_RULE, Board
+from leaderboard.board import LEAST_SEEDS, RANK_RULE, Board, Row
 from leaderboard.columns import COLUMNS, LEGEND, cells, percent
-from leaderboard.entries import Entry
+from leaderboard.entries import ENTRIES
 from leaderboard.reference import Reference
 from leaderboard.shifted import SHIFTED_LEGEND, ShiftedTable, shifted_table
 
@@ -57,12 +57,12 @@ def _introduction() -> str:
 
 def title(board: Board) -> str:
     """A board's heading."""
-    return escape(f"{board.task.capitalize()}, {board.release}, {board.size}")
+    return escape(board.title)
 
 
 def _about(board: Board) -> str:
     return (
-        f"Test split: {board.clips:,} clips, fingerprint `{_code(board.fingerprint[:16])}`. Chance is 90 % error."
+        f"{board.openness} {board.clips:,} clips, fingerprint `{_code(board.fingerprint[:16])}`. Chance is 90 % error."
         " Best first."
     )
 
@@ -76,19 +76,19 @@ def _board_table(board: Board) -> str:
     rows = []
     for row, texts in zip(board.rows, cells(board.rows), strict=True):
         shown = [escape(text) for text in texts]
-        shown[[column.heading for column in COLUMNS].index("model")] = link(row.entry)
+        shown[[column.heading for column in COLUMNS].index("model")] = link(row)
         rows.append(shown)
     return table([column.heading for column in COLUMNS], [column.numeric for column in COLUMNS], rows)
 
 
 def _shifted_table(shifted: ShiftedTable) -> str:
-    rows = [[link(row.entry), *map(escape, texts[1:])] for row, texts in shifted.rows]
+    rows = [[link(row), *map(escape, texts[1:])] for row, texts in shifted.rows]
     return table(shifted.headings, [False, False] + [True] * (len(shifted.headings) - 2), rows)
 
 
-def link(entry: Entry, board: str = "", kind: str = "entries") -> str:
+def link(row: Row, board: str = "", kind: str = ENTRIES) -> str:
     """A model's name that leads to its entry; `board` is the way from the page to the board's folder, with a slash."""
-    return f"[{escape(entry.record.model)}]({board}{kind}/{quote(entry.group)}/{quote(entry.name)}/)"
+    return f"[{escape(row.model)}]({board}{kind}/{quote(row.group)}/{quote(row.name)}/)"
 
 
 def _reference_table(reference: Reference) -> str:

@@ -39,8 +39,8 @@ def shifted_table(board: Board) -> ShiftedTable | None:
 def _cells(row: Row, releases: Sequence[str]) -> tuple[str, ...]:
     scores = [row.shifted.get(name) for name in releases]
     return (
-        row.record.model,
-        row.entry.group or "this machine",
+        row.model,
+        row.by,
         with_interval(row.test_error, row.interval),
         *("–" if score is None else with_interval(*score) for score in scores),
     )

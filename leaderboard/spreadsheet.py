@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from dynamics_gen.config import RELEASES
 from leaderboard.board import Board, Row
+from leaderboard.entries import Entry
 from leaderboard.reference import Reference
+from leaderboard.submissions import Submitted
 
 HEADINGS = (
     "kind",
@@ -63,19 +65,17 @@ def plain(value: object) -> object:
 
 
 def _entry_line(board: Board, row: Row) -> dict[str, object]:
-    record = row.record
     return {
-        "kind": "entry",
         "task": board.task,
         "release": board.release,
         "size": board.size,
         "test_fingerprint": board.fingerprint,
         "rank": row.rank,
-        "group": row.entry.group,
-        "entry": row.entry.name,
-        "model": record.model,
-        "input": record.input,
-        "seeds": len(record.seeds),
+        "group": row.group,
+        "entry": row.name,
+        "model": row.model,
+        "input": row.input,
+        "seeds": row.seeds,
         "test_error": row.test_error,
         "test_error_low": row.interval.low,
         "test_error_high": row.interval.high,
@@ -83,18 +83,38 @@ def _entry_line(board: Board, row: Row) -> dict[str, object]:
         "train_error": row.train_error,
         "error_path": row.error_path,
         "error_speed": row.error_speed,
-        "parameters": record.parameters,
-        "flops_per_clip": record.flops_per_clip,
+        "parameters": row.parameters,
+        "flops_per_clip": row.flops_per_clip,
         "wall_time_s": row.wall_time_s,
         "training_clips_per_s": row.training_clips_per_s,
+        "device": row.device,
+        "extra_data": row.extra_data,
+        **{f"error_on_{release}": error for release, (error, _) in row.shifted.items()},
+        **(_of_record(row.source) if isinstance(row.source, Entry) else _of_submission(row.source)),
+    }
+
+
+def _of_record(entry: Entry) -> dict[str, object]:
+    """What only a record tells."""
+    record = entry.record
+    return {
+        "kind": "entry",
         "peak_memory_bytes": max(seed.peak_memory_bytes for seed in record.seeds),
-        "device": record.environment.device,
         "precision": record.environment.precision,
         "verified": record.tags.verified,
-        "extra_data": record.tags.extra_data,
         "note": record.tags.note,
         "source": record.source,
-        **{f"error_on_{release}": error for release, (error, _) in row.shifted.items()},
+    }
+
+
+def _of_submission(made: Submitted) -> dict[str, object]:
+    """Which board it is on, and what its entrant adds."""
+    about = made.submission.about
+    remarks = ["scored by the host", *([f"extra data: {about.extra_data}"] if about.extra_data else [])]
+    return {
+        "kind": f"submission, {made.result.board} test",
+        "note": "; ".join(remarks),
+        "source": about.paper or about.code,
     }
 
 

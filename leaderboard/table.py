@@ -20,6 +20,7 @@ from leaderboard.markdown import page
 from leaderboard.people import read_people
 from leaderboard.reference import read_references
 from leaderboard.spreadsheet import sheet
+from leaderboard.submissions import read_submissions
 from leaderboard.terminal import screen
 
 
@@ -35,12 +36,14 @@ def main(root: Path, runs: Path | None, check: bool) -> str:
         What to print: with boxes and colour, cut to the window, if stdout is a terminal; else plain and whole.
 
     Raises:
-        RecordError: an entry or a reference file is malformed, altered or contradicts itself.
+        RecordError: an entry or a reference file is malformed, altered or contradicts itself; or a submission's result
+            is not what predictions and labels say.
         BoardError: `root` or `runs` is missing, entries disagree, or the table is stale.
         OSError: a file cannot be read or written.
     """
     entries, references = read_entries(root), read_references(root)
-    boards = make_boards(entries)
+    submissions = read_submissions(root, entries)
+    boards = make_boards(entries, submissions)
     files = {root / "README.md": page(boards, references), root / "leaderboard.csv": sheet(boards, references)}
     for path, text in files.items():
         if check:
@@ -49,7 +52,7 @@ def main(root: Path, runs: Path | None, check: bool) -> str:
             write_whole(path, text.encode("utf-8"))
     human = []
     if runs is not None:
-        boards = make_boards(entries + read_runs(runs))
+        boards = make_boards(entries + read_runs(runs), submissions)
         human = read_people(runs)
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None

@@ -33,7 +33,7 @@ def screen(
     """
     parts = []
     for board in boards:
-        title = f"{board.task}, {board.release}, {board.size}: {board.clips:,} test clips"
+        title = f"{board.task}, {board.data}: {board.clips:,} test clips. {board.openness}"
         headings, numeric = [c.heading for c in COLUMNS], [c.numeric for c in COLUMNS]
         parts.append(_draw(title, headings, numeric, cells(board.rows), width, colour))
         if shifted := shifted_table(board):

@@ -34,11 +34,11 @@ def rows(entry: Entry, *intervals: tuple[float, float], seeds: dict[str, int] | 
     template = make_row(entry)
     made = []
     for name, (low, high) in zip("abcdef", intervals, strict=False):
-        kept = entry.record.seeds[: (seeds or {}).get(name, 3)]
         made.append(
             replace(
                 template,
-                entry=with_record(entry, name=name, seeds=kept),
+                name=name,
+                seeds=(seeds or {}).get(name, 3),
                 test_error=(low + high) / 2,
                 interval=Interval(low=low, high=high),
             )
@@ -48,7 +48,7 @@ def rows(entry: Entry, *intervals: tuple[float, float], seeds: dict[str, int] | 
 
 def ranks(rows: list[Row]) -> dict[str, int | None]:
     """Ranks by name, in the order of the board."""
-    return {row.entry.name: row.rank for row in ranked(rows)}
+    return {row.name: row.rank for row in ranked(rows)}
 
 
 def test_row_holds_means_over_seeds(entry: Entry) -> None:
@@ -89,7 +89,7 @@ def test_rows_of_few_seeds_have_no_rank(entry: Entry) -> None:
 def test_local_rows_have_no_rank(entry: Entry) -> None:
     """A run of this machine changes no rank."""
     made = rows(entry, (0.01, 0.02), (0.1, 0.2))
-    made[0] = replace(made[0], entry=replace(made[0].entry, group=""))
+    made[0] = replace(made[0], group="")
     assert ranks(made) == {"a": None, "b": 1}
 
 
@@ -116,7 +116,7 @@ def test_what_was_tested_on_other_clips_is_another_board(entry: Entry) -> None:
         replace(entry, name="other", record=other_data(entry.record, splits=other)),
     ]
     boards = make_boards(entries)
-    assert [[row.entry.name for row in board.rows] for board in boards] == [
+    assert [[row.name for row in board.rows] for board in boards] == [
         ["hard"],
         ["full"],
         ["mini", "more"],

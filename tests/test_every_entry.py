@@ -8,11 +8,16 @@ import pytest
 from PIL import Image
 
 from benchmark import predictions, record
-from leaderboard.entries import read_entries
+from leaderboard.entries import is_submission, read_entries
 from leaderboard.table import main
 
 BOARD = Path(__file__).parent.parent / "leaderboard"
-FOLDERS = sorted(path for kind in ("entries", "experiments") for path in (BOARD / kind).glob("*/*") if path.is_dir())
+FOLDERS = sorted(
+    path
+    for kind in ("entries", "experiments")
+    for path in (BOARD / kind).glob("*/*")
+    if path.is_dir() and not is_submission(path)
+)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: "/".join(folder.parts[-3:]))

@@ -36,6 +36,7 @@ RESULTS = {
         "generation.record",
         "prediction.record",
         "ranking",
+        "reproduction.result",
         "record",
         "schema",
         "statistics",

@@ -72,11 +72,11 @@ def cells(text: str, model: str) -> list[str]:
 
 def test_page_without_records_measures_nothing() -> None:
     """Every section is there and says so; the only figures are the thesis's."""
-    page = make_page([], [], REFERENCES, {}, "Not measured yet.", "leaderboard/")
+    page = make_page([], [], REFERENCES, {}, [], "Not measured yet.", "leaderboard/")
     for question in QUESTIONS:
         assert f"## {question.title}" in page.text
     sections = page.text.split("\n## ")[2:]
-    assert len(sections) == 6 + len(QUESTIONS)
+    assert len(sections) == 7 + len(QUESTIONS)
     assert all("Not measured yet." in one for one in sections)
     assert page.text.split("## In short")[1].split("\n## ")[0].count("Not measured yet.") == 3 + len(QUESTIONS)
     assert page.pictures == {}
@@ -93,7 +93,7 @@ def test_order_is_compared_pair_by_pair(tmp_path: Path) -> None:
     (board,) = make_boards(entries)
     order = order_of(board, REFERENCES[0])
     assert order is not None
-    assert [row.record.model for _, row in order.models] == list(errors)
+    assert [row.model for _, row in order.models] == list(errors)
     assert order.correlation.tau == pytest.approx((5 - 1) / 6)
     verdicts = {(pair.better, pair.worse): pair.verdict for pair in order.pairs}
     assert verdicts["conv3d_convlstm", "convlstm"] == verdicts["conv3d", "relation_network"] == "holds"
@@ -103,7 +103,7 @@ def test_order_is_compared_pair_by_pair(tmp_path: Path) -> None:
     (last,) = [pair for pair in order.pairs if (pair.better, pair.worse) == ("convlstm", "relation_network")]
     assert last.difference.mean == pytest.approx(-found.mean)
     assert last.p >= found.p
-    page = make_page(entries, [], REFERENCES, {}, "", "b/").text
+    page = make_page(entries, [], REFERENCES, {}, [], "", "b/").text
     assert "Of 6 pairs, 4 hold, 1 are reversed, and 1 cannot be told apart. Not measured yet: Two-Streams." in page
     assert "![Errors of the models of table 5.2 in the thesis and here](b/figures/order.png)" in page
     assert "| [convlstm](b/entries/ours/convlstm/) | ours |" in page
@@ -123,7 +123,7 @@ def test_a_model_stands_by_its_entry_that_is_best_on_valid(tmp_path: Path) -> No
     (board,) = make_boards(entries)
     order = order_of(board, REFERENCES[0])
     assert order is not None
-    assert [row.entry.name for _, row in order.models] == ["chosen", "other"]
+    assert [row.name for _, row in order.models] == ["chosen", "other"]
     assert order_of(make_boards(entries[:2])[0], REFERENCES[0]) is None
 
 
@@ -245,7 +245,9 @@ def test_records_are_held_against_chance(tmp_path: Path) -> None:
 def test_folder_of_another_name_is_a_question_of_its_own(tmp_path: Path) -> None:
     """Whatever else was tried is shown after what was asked."""
     tried = entered(tmp_path / "dropout" / "half", "conv3d", 0.3, dropout=0.5)
-    page = make_page([entered(tmp_path / "ours" / "a", "conv3d", 0.2, dropout=0.0)], [tried], REFERENCES, {}, "", "")
+    page = make_page(
+        [entered(tmp_path / "ours" / "a", "conv3d", 0.2, dropout=0.0)], [tried], REFERENCES, {}, [], "", ""
+    )
     assert [one.folder for one in all_questions([tried])] == [*(one.folder for one in QUESTIONS), "dropout"]
     section = page.text.split("## Also tried: dropout\n")[1]
     assert "](experiments/dropout/half/) | 0.5 |" in section
@@ -257,8 +259,8 @@ def test_errors_that_follow_a_power_law_give_its_exponent(tmp_path: Path) -> Non
     row = make_row(entered(tmp_path / "x" / "a", "conv3d", 0.3))
     rows = []
     for clips in (500, 1_000, 2_000, 5_000):
-        record = changed(row.record, per_class=clips)
-        rows.append(replace(row, entry=replace(row.entry, record=record), test_error=0.6 * (clips / 500) ** -0.5))
+        record = changed(row.entry.record, per_class=clips)
+        rows.append(replace(row, source=replace(row.entry, record=record), test_error=0.6 * (clips / 500) ** -0.5))
     assert Curve(name="conv3d", rows=tuple(rows)).exponent == pytest.approx(0.5)
     assert Curve(name="conv3d", rows=tuple(rows[:2])).exponent is None
     assert Curve(name="conv3d", rows=(*rows[:3], replace(rows[3], test_error=0.0))).exponent is None
@@ -276,7 +278,7 @@ def test_training_size_is_drawn_with_the_board(tmp_path: Path) -> None:
     assert [row.entry.train_per_class for row in curve.rows] == [5, 10, 20]
     (said,) = answers(SIZE, entries)
     assert said.startswith(f"conv3d, rgb: error ∝ clips^−{curve.exponent:.2f}, by least squares over 3 records")
-    page = make_page(board, experiments, REFERENCES, {}, "", "")
+    page = make_page(board, experiments, REFERENCES, {}, [], "", "")
     assert "![Test error against clips of each class in train](figures/training-size.png)" in page.text
     ((name, *points),) = SizePicture((curve,)).numbers()
     assert name == "conv3d, rgb"

@@ -54,7 +54,7 @@ def test_table_has_the_rows_that_were_shifted(board: Board) -> None:
     table = shifted_table(board)
     assert table is not None
     assert table.headings == ("model", "by", "standard", "camera", "long", "tempo")
-    assert [row.record.model for row, _ in table.rows] == ["conv3d", "partly"]
+    assert [row.model for row, _ in table.rows] == ["conv3d", "partly"]
     (row, cells), (_, partly) = table.rows
     error, interval = row.shifted["camera"]
     assert cells[3] == f"{100 * error:.1f} ({100 * interval.low:.1f}–{100 * interval.high:.1f})"

@@ -53,7 +53,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files["index.html"] = front_page(boards, [hostile_reference(thesis)], [])
     for board in boards:
         for row in board.rows:
-            files[file_of(row.entry)] = entry_page(row, board)
+            files[file_of(row)] = entry_page(row, board)
     for name, content in files.items():
         path = folder / "site" / name
         path.parent.mkdir(parents=True, exist_ok=True)

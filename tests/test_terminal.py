@@ -30,7 +30,7 @@ def boards(tmp_path: Path) -> list[Board]:
 def test_plain_columns_are_aligned(boards: list[Board]) -> None:
     """Every heading ends or begins where its cells do, and all columns are there."""
     title, heading, *rows = screen(boards, [], width=None, colour=False).splitlines()
-    assert title == "classification, standard, mini: 200 test clips"
+    assert title == "classification, standard, mini: 200 test clips. Open test: anyone can derive its labels."
     assert heading.split()[-1] == "tags"
     for row in rows:
         assert row[heading.index("seeds") + 4] in "13"

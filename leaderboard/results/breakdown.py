@@ -46,7 +46,7 @@ def confusions(boards: Sequence[Board], way: str) -> list[str]:
     )
 
     def cells(row: Row) -> list[str]:
-        counts = np.sum([seed.scores.test.confusion for seed in row.record.seeds], axis=0)
+        counts = np.sum([seed.scores.test.confusion for seed in row.entry.record.seeds], axis=0)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         np.fill_diagonal(shares, 0)
         worst = np.argsort(-shares, axis=None, kind="stable")[:CONFUSIONS]
@@ -93,7 +93,7 @@ def shifted(boards: Sequence[Board], way: str) -> list[str]:
         found = shifted_table(board)
         if found is None:
             continue
-        rows = [[link(row.entry, way), *map(escape, texts[1:])] for row, texts in found.rows]
+        rows = [[link(row, way), *map(escape, texts[1:])] for row, texts in found.rows]
         parts += [
             heading(board),
             table(found.headings, [False, False] + [True] * (len(found.headings) - 2), rows),
@@ -102,7 +102,7 @@ def shifted(boards: Sequence[Board], way: str) -> list[str]:
         releases = [name for name in found.headings if any(name in one for _, one in differences)]
         if releases:
             rows = [
-                [link(row.entry, way), *(points(one[name]) if name in one else "–" for name in releases)]
+                [link(row, way), *(points(one[name]) if name in one else "–" for name in releases)]
                 for row, one in differences
             ]
             parts += [
@@ -123,7 +123,7 @@ def _by_board(
     """A table a board, a row an entry of the ten classes, in the board's order."""
     parts = []
     for board in boards:
-        rows = [[link(row.entry, way), *cells(row)] for row in board.rows if row.record.dataset.classes == CLASSES]
+        rows = [[link(row, way), *cells(row)] for row in board.rows if row.classes == CLASSES]
         if rows:
             parts += [heading(board), table(headings, [False] + [numeric] * (len(headings) - 1), rows)]
     return [about, *parts] if parts else [NOT_MEASURED]

@@ -21,6 +21,7 @@ from leaderboard.results.generators import GENERATORS, read_generators
 from leaderboard.results.generators_page import make_generators_page
 from leaderboard.results.page import make_page
 from leaderboard.results.predictors import PREDICTORS, make_predictors_page, read_predictors
+from leaderboard.results.reproductions import read_reproductions
 from leaderboard.results.studies import read_studies
 from leaderboard.table import compare
 
@@ -47,7 +48,7 @@ def main(root: Path, page: Path, check: bool) -> str:
     entries, experiments = read_entries(root), read_entries(root, EXPERIMENTS)
     generators, studies = read_generators(root), read_studies(root)
     chapter4 = in_short(claims(generators, studies))
-    made = make_page(entries, experiments, read_references(root), studies, chapter4, way)
+    made = make_page(entries, experiments, read_references(root), studies, read_reproductions(root), chapter4, way)
     texts = {
         page: made.text,
         root / GENERATORS / "README.md": make_generators_page(generators, studies),

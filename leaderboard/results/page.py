@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.reproduction.result import Reproduction
 from dynamics_gen.config import RELEASES, SIZES
 from leaderboard.board import LEAST_SEEDS, make_boards
 from leaderboard.entries import Entry
@@ -15,6 +16,7 @@ from leaderboard.reference import Reference
 from leaderboard.results import breakdown
 from leaderboard.results.figures import OrderPicture, Picture, SizePicture, pictures
 from leaderboard.results.questions import all_questions, answers, curves, section
+from leaderboard.results.reproductions import made_again
 from leaderboard.results.studies import in_short as in_short_of
 from leaderboard.results.thesis import Order, beside, in_short, order_of, order_sections
 from leaderboard.results.words import GENERATED, NOT_MEASURED
@@ -39,6 +41,7 @@ def make_page(
     experiments: Sequence[Entry],
     references: Sequence[Reference],
     studies: Mapping[str, dict[str, Any]],
+    reproductions: Sequence[Reproduction],
     chapter4: str,
     way: str,
 ) -> Page:
@@ -49,6 +52,7 @@ def make_page(
         experiments: those that answer a question.
         references: published figures.
         studies: what they found, by name.
+        reproductions: of records that were made again.
         chapter4: how many of its claims hold, a sentence.
         way: from the page to the board's folder, with a slash at its end.
     """
@@ -86,6 +90,7 @@ def make_page(
         parts += [f"## {question.title}", *section(question, experiments, entries, way)]
         if question is by_size:
             parts += shown(SizePicture.file, "Test error against clips of each class in train")
+    parts += ["## Does a record come out again?", *made_again(reproductions)]
     return Page(text="\n\n".join(parts) + "\n", pictures=drawn)
 
 

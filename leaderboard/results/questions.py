@@ -89,19 +89,19 @@ def curves(entries: Sequence[Entry]) -> list[Curve]:
 def _side_by_side(entries: Sequence[Entry], experiments: Sequence[Entry], way: str) -> str:
     """The records by model and test error, with the settings in which records of a model differ."""
     names = varied(entries)
-    rows = sorted(map(make_row, entries), key=lambda row: (row.record.model, row.test_error))
+    rows = sorted(map(make_row, entries), key=lambda row: (row.model, row.test_error))
     lines = []
     for row in rows:
         values = settings(row.entry)
         kind = "experiments" if any(row.entry is one for one in experiments) else "entries"
         lines.append(
             [
-                link(row.entry, way, kind),
+                link(row, way, kind),
                 *(escape(str(values.get(name, "–"))) for name in names),
                 with_interval(row.test_error, row.interval),
                 percent(row.valid_error),
                 percent(row.train_error),
-                str(len(row.record.seeds)),
+                str(row.seeds),
             ]
         )
     headings = ["model", *map(escape, names), "test % (95 %)", "valid %", "train %", "seeds"]

@@ -61,9 +61,9 @@ def order_of(board: Board, reference: Reference) -> Order | None:
     """
     found = []
     for published in sorted(reference.rows, key=lambda row: row.valid_error or 0.0):
-        ours = [row for row in board.rows if row.record.model == COUNTERPARTS.get(published.model)]
+        ours = [row for row in board.rows if row.model == COUNTERPARTS.get(published.model)]
         if ours and published.valid_error is not None:
-            found.append((published, min(ours, key=lambda row: row.valid_error)))
+            found.append((published, min(ours, key=lambda row: row.valid_error or 0.0)))
     if len(found) < 2:
         return None
     pairs = [
@@ -78,7 +78,7 @@ def order_of(board: Board, reference: Reference) -> Order | None:
             [published.valid_error or 0.0 for published, _ in found], [row.test_error for _, row in found]
         ),
         pairs=tuple(
-            Pair(better=better.record.model, worse=worse.record.model, difference=difference, p=p)
+            Pair(better=better.model, worse=worse.model, difference=difference, p=p)
             for (better, worse, difference), p in zip(pairs, adjusted, strict=True)
         ),
     )
@@ -138,15 +138,15 @@ def _lines(published: ReferenceRow, board: Board, way: str) -> list[list[str]]:
     interval = published.interval
     error = "–" if interval is None else with_interval(published.valid_error or 0.0, interval)
     theirs = [escape(published.model), error, percent(published.train_error)]
-    ours = [row for row in board.rows if row.record.model == COUNTERPARTS.get(published.model)]
+    ours = [row for row in board.rows if row.model == COUNTERPARTS.get(published.model)]
     lines = [
         [
-            link(row.entry, way),
+            link(row, way),
             escape(row.entry.group),
             with_interval(row.test_error, row.interval),
             percent(row.valid_error),
             percent(row.train_error),
-            str(len(row.record.seeds)),
+            str(row.seeds),
         ]
         for row in ours
     ] or [["not measured yet", *["–"] * 5]]

@@ -10,7 +10,7 @@ from leaderboard.reference import Reference
 from leaderboard.results.generators import Made
 from leaderboard.site.generators import generator_boards
 from leaderboard.site.html import Html, Part, prose, tag
-from leaderboard.site.names import anchor, board_title
+from leaderboard.site.names import anchor
 from leaderboard.site.plots import COSTS, COSTS_LEGEND, cost_plot
 from leaderboard.site.shell import page
 from leaderboard.site.tables import board_table, shifted_sets
@@ -40,7 +40,7 @@ def front_page(boards: Sequence[Board], references: Sequence[Reference], made: S
 
 
 def _contents(boards: Sequence[Board], made: Sequence[Made]) -> Html:
-    places = [(f"#{anchor(board)}", board_title(board), len(board.rows)) for board in boards]
+    places = [(f"#{anchor(board)}", board.title, len(board.rows)) for board in boards]
     places += [("#generators", "Generators", len(made))] if made else []
     links = [tag("li", tag("a", name, href=href), " ", tag("small", f"{rows:,}")) for href, name, rows in places]
     return tag("nav", tag("ul", links), class_="contents", aria_label="boards")
@@ -48,9 +48,9 @@ def _contents(boards: Sequence[Board], made: Sequence[Made]) -> Html:
 
 def _filters(boards: Sequence[Board]) -> Html:
     """Hidden until the script, without which they do nothing, shows them."""
-    records = [row.record for board in boards for row in board.rows]
-    inputs = [("", "any"), *((name, name) for name in sorted({record.input for record in records}))]
-    least = sorted({1, LEAST_SEEDS, *(len(record.seeds) for record in records)})
+    rows = [row for board in boards for row in board.rows]
+    inputs = [("", "any"), *((name, name) for name in sorted({row.input for row in rows}))]
+    least = sorted({1, LEAST_SEEDS, *(row.seeds for row in rows)})
     seeds = [(str(number), "any" if number == 1 else f"{number} or more") for number in least]
 
     def choice(name: str, label: str, options: Sequence[tuple[str, str]]) -> Html:
@@ -71,7 +71,7 @@ def _filters(boards: Sequence[Board]) -> Html:
 
 
 def _section(board: Board, references: Sequence[Reference]) -> Html:
-    chance = 1 - 1 / len(board.rows[0].record.dataset.classes)
+    chance = 1 - 1 / len(board.rows[0].classes)
     plots = [
         tag("figure", tag("figcaption", cost.title), plot)
         for cost in COSTS
@@ -79,10 +79,10 @@ def _section(board: Board, references: Sequence[Reference]) -> Html:
     ]
     return tag(
         "section",
-        tag("h2", board_title(board), id=f"{anchor(board)}"),
+        tag("h2", board.title, id=f"{anchor(board)}"),
         tag(
             "p",
-            f"{board.clips:,} test clips, fingerprint ",
+            f"{board.openness} {board.clips:,} clips, fingerprint ",
             tag("code", board.fingerprint[:16]),
             f". Chance is {percent(chance)} % error.",
             class_="about",

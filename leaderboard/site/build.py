@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leaderboard.board import make_boards
+from leaderboard.board import Board, Row, make_boards
 from leaderboard.entries import read_entries, read_runs
 from leaderboard.reference import read_references
 from leaderboard.results import generators as results
@@ -20,7 +20,9 @@ from leaderboard.site.entry import entry_page
 from leaderboard.site.folder import write_site
 from leaderboard.site.names import file_of
 from leaderboard.site.shell import assets
+from leaderboard.site.submitted import submitted_page
 from leaderboard.spreadsheet import sheet
+from leaderboard.submissions import Submitted, read_submissions
 
 
 def build(root: Path, target: Path, runs: Path | None = None) -> str:
@@ -35,23 +37,32 @@ def build(root: Path, target: Path, runs: Path | None = None) -> str:
         What to print: how much was written, and which file to open.
 
     Raises:
-        RecordError: a record or a reference file is malformed, altered or contradicts itself.
+        RecordError: a record or a reference file is malformed, altered or contradicts itself; or a submission's result
+            is not what predictions and labels say.
         BoardError: `root` or `runs` is missing, or entries disagree.
         SiteError: `target` holds something else, or a picture is none.
         OSError: a file cannot be read or written.
     """
-    entries = read_entries(root) + (read_runs(runs) if runs is not None else [])
-    boards, references, made = make_boards(entries), read_references(root), results.read_generators(root)
+    entries = read_entries(root)
+    submissions = read_submissions(root, entries)
+    boards = make_boards(entries + (read_runs(runs) if runs is not None else []), submissions)
+    references, made = read_references(root), results.read_generators(root)
     files = assets() | generators.picture_files(root, made)
     files["index.html"] = front_page(boards, references, made)
     files[SPREADSHEET] = sheet(boards, references).encode("utf-8")
     for board in boards:
         for row in board.rows:
-            files[file_of(row.entry)] = entry_page(row, board)
+            files[file_of(row)] = row_page(row, board)
     for one in made:
         files[generators.file_of(one)] = generators.generator_page(one)
     write_site(target, files)
+    shown = sum(len(board.rows) for board in boards) + len(made)
     size = sum(map(len, files.values())) / 1e6
-    return (
-        f"{target}: {len(entries) + len(made)} entries, {len(files)} files, {size:.1f} MB; open {target / 'index.html'}"
-    )
+    return f"{target}: {shown} entries, {len(files)} files, {size:.1f} MB; open {target / 'index.html'}"
+
+
+def row_page(row: Row, board: Board) -> bytes:
+    """The whole page of a row, of a record's or of a submission's."""
+    if isinstance(row.source, Submitted):
+        return submitted_page(row, row.source, board)
+    return entry_page(row, board)

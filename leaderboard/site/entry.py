@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from benchmark.calibration import calibration
+from benchmark.predictions import Predictions
 from leaderboard.board import Board, Row
-from leaderboard.columns import count, duration, gflops, percent, tags, with_interval
+from leaderboard.columns import count, duration, gflops, percent, with_interval
 from leaderboard.results.words import points
 from leaderboard.shifted import SHIFTED_LEGEND, paired_differences
 from leaderboard.site.chart import whisker
 from leaderboard.site.html import Html, Part, cited, table, tag
 from leaderboard.site.mistakes import confusion_matrix, summed, where_errors_are
-from leaderboard.site.names import anchor, board_title
+from leaderboard.site.names import anchor
 from leaderboard.site.parts import configuration, facts, reproduction, section
 from leaderboard.site.plots import learning_plot, reliability_plot
 from leaderboard.site.shell import page
@@ -23,53 +24,52 @@ WAY = "../../"
 
 
 def entry_page(row: Row, board: Board) -> bytes:
-    """The whole page of a row of a board."""
-    entry, record = row.entry, row.record
-    group = entry.group or "this machine"
+    """The whole page of a row of a board, made of a record."""
+    entry, record = row.entry, row.entry.record
     classes, counts = record.dataset.classes, summed([seed.scores.test for seed in record.seeds])
     body = [
         tag("h1", record.model),
-        tag("p", f"{board_title(board)}; entered by {group} as {entry.name}.", class_="lead"),
+        tag("p", f"{board.title}; entered by {row.by} as {row.name}.", class_="lead"),
         facts(_headline(row), "headline"),
         facts(_about(row), "settings"),
         where_errors_are(classes, counts),
         tag("div", confusion_matrix(classes, counts), _shifted(row), class_="columns"),
-        tag("div", _calibration(row), _learning(row), class_="columns"),
+        tag("div", how_sure(entry.test.seeds), _learning(row), class_="columns"),
         _seeds(row),
         reproduction(
-            record, f"leaderboard/entries/{entry.group}/{entry.name}" if entry.group else f"runs/{entry.name}"
+            record, f"runs/{entry.name}" if entry.local else f"leaderboard/entries/{entry.group}/{entry.name}"
         ),
         configuration(record),
     ]
-    crumb = tag("a", board_title(board), href=f"{WAY}index.html#{anchor(board)}")
-    return page(f"{record.model}, {board_title(board)}", WAY, body, [crumb])
+    crumb = tag("a", board.title, href=f"{WAY}index.html#{anchor(board)}")
+    return page(f"{record.model}, {board.title}", WAY, body, [crumb])
 
 
 def _headline(row: Row) -> list[tuple[str, Part]]:
     interval = f"{percent(row.interval.low)}–{percent(row.interval.high)}"
-    record = row.record
     return [
         ("test error, %", [tag("strong", percent(row.test_error)), " ", tag("small", interval)]),
         ("rank", tag("strong", "–" if row.rank is None else str(row.rank))),
-        ("seeds", tag("strong", str(len(record.seeds)))),
-        ("parameters", tag("strong", count(record.parameters))),
-        ("GFLOPs a clip", tag("strong", gflops(record.flops_per_clip))),
+        ("seeds", tag("strong", str(row.seeds))),
+        ("parameters", tag("strong", count(row.parameters))),
+        ("GFLOPs a clip", tag("strong", gflops(row.flops_per_clip))),
         ("training of a seed", tag("strong", duration(row.wall_time_s))),
     ]
 
 
 def _about(row: Row) -> list[tuple[str, Part]]:
-    record = row.record
+    record = row.entry.record
     said: list[tuple[str, Part]] = [
         ("source", cited(record.source or "–")),
         ("sees", record.input),
-        ("tags", tags(row)),
+        ("tags", ", ".join(row.tags)),
     ]
     return [*said, ("device", f"{record.environment.device}, {record.environment.precision}")]
 
 
-def _calibration(row: Row) -> Html:
-    scores = [calibration(said) for said in row.entry.test.seeds]
+def how_sure(said: Sequence[Predictions]) -> Html:
+    """Whether the probabilities of each seed are right."""
+    scores = [calibration(one) for one in said]
     pairs: list[tuple[str, Part]] = [
         ("calibration error, %", _ranged([100 * one.expected_error for one in scores], 1)),
         ("log loss, nats", _ranged([one.log_loss for one in scores], 3)),
@@ -77,7 +77,7 @@ def _calibration(row: Row) -> Html:
     ]
     return section(
         "Calibration",
-        tag("figure", reliability_plot(row.entry.test.seeds)),
+        tag("figure", reliability_plot(said)),
         tag(
             "p",
             "Line: the share that is right; bars: the share of clips; dotted: confidence as it should be.",
@@ -90,7 +90,7 @@ def _calibration(row: Row) -> Html:
 def _learning(row: Row) -> Html:
     return section(
         "Training",
-        tag("figure", learning_plot(row.record)),
+        tag("figure", learning_plot(row.entry.record)),
         tag(
             "p",
             tag("span", "valid", class_="key valid"),
@@ -105,7 +105,7 @@ def _learning(row: Row) -> Html:
 
 def _seeds(row: Row) -> Html:
     def cells(place: int) -> list[Part]:
-        seed = row.record.seeds[place]
+        seed = row.entry.record.seeds[place]
         errors = [percent(score.error) for score in (seed.scores.test, seed.scores.valid, seed.scores.train)]
         memory = f"{seed.peak_memory_bytes / 1e9:.2f} GB" if seed.peak_memory_bytes else "–"
         speed = f"{seed.training_clips_per_s:,.0f}"
@@ -113,7 +113,7 @@ def _seeds(row: Row) -> Html:
         return [str(seed.seed), *errors, chosen, duration(seed.wall_time_s), speed, memory]
 
     headings = ["seed", "test %", "valid %", "train %", "epoch", "time", "clips/s", "memory"]
-    return section("Seeds", table(headings, [cells(place) for place in range(len(row.record.seeds))]))
+    return section("Seeds", table(headings, [cells(place) for place in range(row.seeds)]))
 
 
 def _shifted(row: Row) -> Part:
@@ -121,12 +121,12 @@ def _shifted(row: Row) -> Part:
         return None
     pairs = paired_differences(row)
     rows: list[list[Part]] = []
-    for name, (error, interval) in ((row.record.dataset.release, (row.test_error, row.interval)), *row.shifted.items()):
+    for name, (error, interval) in ((row.split.release, (row.test_error, row.interval)), *row.shifted.items()):
         difference = points(pairs[name]) if name in pairs else "–"
         rows.append([name, whisker(interval.low, error, interval.high), with_interval(error, interval), difference])
     headings = ["release", "0 to 100 %", "error % (95 %)", "against its pairs, points (95 %)"]
     about = (
-        f"{SHIFTED_LEGEND} Where clips show the same object and motion as those of {row.record.dataset.release}, the"
+        f"{SHIFTED_LEGEND} Where clips show the same object and motion as those of {row.split.release}, the"
         " last column is how much more often they are missed than these."
     )
     return section("Shifted test sets", tag("p", about, class_="about"), table(headings, rows))

@@ -41,11 +41,11 @@ class Cost:
 
 
 COSTS = (
-    Cost("Parameters", "parameters", lambda row: row.record.parameters or None, count),
+    Cost("Parameters", "parameters", lambda row: row.parameters or None, count),
     Cost(
         "Computation",
         "GFLOPs of one forward pass",
-        lambda row: row.record.flops_per_clip or None,
+        lambda row: row.flops_per_clip or None,
         lambda flops: gflops(round(flops)),
     ),
     Cost("Training", "time of one seed, on its own device", lambda row: row.wall_time_s or None, duration, TIMES),
@@ -65,20 +65,20 @@ def cost_plot(board: Board, cost: Cost) -> Html | None:
         logarithmic(cost.axis, [value for _, value in rows], cost.said, cost.ticks), percent_axis("test error, %")
     )
     places = [(frame.x(value), frame.y(row.test_error)) for row, value in rows]
-    labels = _labels([row.record.model[:LONGEST] for row, _ in rows], places)
+    labels = _labels([row.model[:LONGEST] for row, _ in rows], places)
     points: list[Part] = []
     for (row, value), (x, y), label in zip(rows, places, labels, strict=True):
         error = f"{with_interval(row.test_error, row.interval)} %"
-        kind = "point sure" if len(row.record.seeds) >= LEAST_SEEDS else "point"
+        kind = "point sure" if row.seeds >= LEAST_SEEDS else "point"
         points.append(
             tag(
                 "g",
-                tag("title", f"{row.record.model}: {error}, {cost.said(value)}"),
+                tag("title", f"{row.model}: {error}, {cost.said(value)}"),
                 tag("path", d=f"M{x} {frame.y(row.interval.low)}V{frame.y(row.interval.high)}", class_="whisker"),
                 tag("circle", cx=x, cy=y, r=3.5, class_="dot"),
                 label,
                 class_=kind,
-                data_entry=key(row.entry),
+                data_entry=key(row),
             )
         )
     return frame.draw(f"Test error against {cost.axis}, {len(rows)} entries; the table has the numbers.", *points)

@@ -4,60 +4,45 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
-from statistics import fmean
-from typing import Any
 
-from benchmark.record import Scores
-from benchmark.statistics import Interval
+from benchmark.submission.result import Result
+from benchmark.submission.schema import About
 from dynamics_gen.classes import CLASSES
 from dynamics_gen.config import directory_name
-from leaderboard.columns import count, gflops, percent
+from leaderboard.board import Board, Row
+from leaderboard.columns import count, duration, gflops, percent
+from leaderboard.site.entry import how_sure
 from leaderboard.site.html import Html, Part, table, tag
 from leaderboard.site.mistakes import confusion_matrix, summed, where_errors_are
+from leaderboard.site.names import anchor
 from leaderboard.site.parts import facts, section
 from leaderboard.site.shell import page
+from leaderboard.submissions import Submitted
 
 WAY = "../../"
 """From the page, `entries/<group>/<entry>.html`, to the site's folder."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Submitted:
-    """A scored entry as its page shows it."""
-
-    about: Mapping[str, Any]
-    """The fields of `about` in submission.json: what the entrant says, none of it a score."""
-    hidden: bool
-    """Whether the host alone holds the labels."""
-    release: str
-    size: str
-    """Of the test split."""
-    seeds: Mapping[int, Scores]
-    """What the host computed, by seed."""
-    interval: Interval
-    """Of the mean error, 95 %."""
-    rank: int | None
-    proofs: Mapping[str, str]
-    """Salts, hashes and versions by which the scoring can be checked, by name."""
-
-
-def submitted_page(entry: Submitted, crumb: Part = None) -> bytes:
-    """The whole page; `crumb` leads back to the entry's board."""
-    about, board = entry.about, "hidden test" if entry.hidden else "open test"
-    counts = summed(list(entry.seeds.values()))
-    where = f"Classification, {entry.release}, {entry.size}, {board}"
+def submitted_page(row: Row, made: Submitted, board: Board) -> bytes:
+    """The whole page of a row of a board, made of a submission."""
+    about, scores = made.submission.about, [one.scores for one in made.result.seeds]
+    counts = summed(scores)
     body = [
-        tag("h1", about["method"]),
-        tag("p", f"{where}; entered by {about['group']} as {about['entry']}, scored by the host.", class_="lead"),
-        facts(_headline(entry), "headline"),
+        tag("h1", row.model),
+        tag(
+            "p",
+            f"{board.title}; entered by {row.by} as {row.name}, scored by the host. {board.openness}",
+            class_="lead",
+        ),
+        facts(_headline(row), "headline"),
         facts(_about(about), "settings"),
         where_errors_are(CLASSES, counts),
-        tag("div", confusion_matrix(CLASSES, counts), _seeds(entry), class_="columns"),
-        _checking(entry),
+        tag("div", confusion_matrix(CLASSES, counts), _seeds(made.result), class_="columns"),
+        how_sure(made.test.seeds) if made.test is not None else None,
+        _checking(row, made.result),
     ]
-    return page(f"{about['method']}, {where}", WAY, body, [crumb] if crumb else [])
+    crumb = tag("a", board.title, href=f"{WAY}index.html#{anchor(board)}")
+    return page(f"{row.model}, {board.title}", WAY, body, [crumb])
 
 
 def outside(address: str | None) -> Part:
@@ -69,54 +54,60 @@ def outside(address: str | None) -> Part:
     return tag("a", address, href=address, rel="nofollow ugc noopener noreferrer")
 
 
-def _headline(entry: Submitted) -> list[tuple[str, Part]]:
-    error = fmean(scores.error for scores in entry.seeds.values())
-    interval = f"{percent(entry.interval.low)}–{percent(entry.interval.high)}"
+def _headline(row: Row) -> list[tuple[str, Part]]:
+    interval = f"{percent(row.interval.low)}–{percent(row.interval.high)}"
     return [
-        ("test error, %", [tag("strong", percent(error)), " ", tag("small", interval)]),
-        ("rank", tag("strong", "–" if entry.rank is None else str(entry.rank))),
-        ("seeds", tag("strong", str(len(entry.seeds)))),
-        ("parameters", tag("strong", count(entry.about["parameters"]))),
-        ("GFLOPs a clip", tag("strong", gflops(entry.about["flops_per_clip"]))),
-        ("training of a seed", tag("strong", f"{entry.about['training_hours']:.3g} h")),
+        ("test error, %", [tag("strong", percent(row.test_error)), " ", tag("small", interval)]),
+        ("rank", tag("strong", "–" if row.rank is None else str(row.rank))),
+        ("seeds", tag("strong", str(row.seeds))),
+        ("parameters", tag("strong", count(row.parameters))),
+        ("GFLOPs a clip", tag("strong", gflops(row.flops_per_clip))),
+        ("training of a seed", tag("strong", duration(row.wall_time_s))),
     ]
 
 
-def _about(about: Mapping[str, Any]) -> list[tuple[str, Part]]:
+def _about(about: About) -> list[tuple[str, Part]]:
     return [
-        ("authors", ", ".join(about["authors"])),
-        ("contact", about["contact"]),
-        ("method", about["description"] or "–"),
-        ("paper", outside(about["paper"])),
-        ("code", outside(about["code"])),
-        ("sees", about["input"]),
-        ("extra data", about["extra_data"] or "none"),
-        ("hardware", about["hardware"]),
-        ("tuning trials", f"{about['tuning_trials']:,}"),
+        ("authors", ", ".join(about.authors)),
+        ("contact", about.contact),
+        ("method", about.description or "–"),
+        ("paper", outside(about.paper)),
+        ("code", outside(about.code)),
+        ("sees", about.input),
+        ("extra data", about.extra_data or "none"),
+        ("hardware", about.hardware),
+        ("tuning trials", f"{about.tuning_trials:,}"),
     ]
 
 
-def _seeds(entry: Submitted) -> Html:
+def _seeds(found: Result) -> Html:
     rows = [
-        [str(seed), percent(scores.error), percent(scores.error_path), percent(scores.error_speed)]
-        for seed, scores in entry.seeds.items()
+        [str(one.seed), *map(percent, (one.scores.error, one.scores.error_path, one.scores.error_speed))]
+        for one in found.seeds
     ]
     return section("Seeds", table(["seed", "test %", "path %", "speed %"], rows))
 
 
-def _checking(entry: Submitted) -> Html:
+def _checking(row: Row, found: Result) -> Html:
     """Anybody scores an open entry again; a hidden one, once the labels are published."""
-    folder = f"leaderboard/entries/{entry.about['group']}/{entry.about['entry']}"
-    words = ["bench", "submit", "score", folder, "--check", "--data"]
-    if entry.hidden:
+    words = ["bench", "submit", "score", f"leaderboard/entries/{row.group}/{row.name}", "--check", "--data"]
+    if row.hidden:
         said = "The labels stay with the host until the set is retired; then anybody scores the entry again:"
         words += ["public/test", "--labels", "private/labels.csv"]
     else:
         said = "Anybody scores the entry again, from its predictions and the labels of the data:"
-        words.append(f"data/{directory_name(entry.release, entry.size)}/test")
+        words.append(f"data/{directory_name(row.split.release, row.split.size)}/test")
+    proofs = [
+        ("labels", found.labels_sha256),
+        ("predictions", found.predictions_sha256),
+        ("submission.json", found.submission_sha256),
+        ("salt", found.salt),
+        ("test split", found.test.fingerprint),
+        ("scored by commit", found.commit),
+    ]
     return section(
         "How to check",
         tag("p", said),
         tag("pre", tag("code", shlex.join(words)), tabindex="0"),
-        facts([(name, tag("code", text)) for name, text in entry.proofs.items()], "settings"),
+        facts([(name, tag("code", text)) for name, text in proofs], "settings"),
     )

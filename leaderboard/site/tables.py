@@ -10,7 +10,7 @@ from leaderboard.reference import Reference
 from leaderboard.shifted import SHIFTED_LEGEND, shifted_table
 from leaderboard.site.chart import whisker
 from leaderboard.site.html import Html, Part, scroll, tag
-from leaderboard.site.names import address, board_title, file_of, key
+from leaderboard.site.names import address, file_of, key
 
 VALUES: dict[str, Callable[[Row], float | None]] = {
     "rank": lambda row: row.rank,
@@ -19,9 +19,9 @@ VALUES: dict[str, Callable[[Row], float | None]] = {
     "train %": lambda row: row.train_error,
     "path %": lambda row: row.error_path,
     "speed %": lambda row: row.error_speed,
-    "seeds": lambda row: len(row.record.seeds),
-    "parameters": lambda row: row.record.parameters,
-    "GFLOPs/clip": lambda row: row.record.flops_per_clip,
+    "seeds": lambda row: row.seeds,
+    "parameters": lambda row: row.parameters,
+    "GFLOPs/clip": lambda row: row.flops_per_clip,
     "training": lambda row: row.wall_time_s,
     "clips/s": lambda row: row.training_clips_per_s,
 }
@@ -51,13 +51,13 @@ def board_table(board: Board, references: Sequence[Reference]) -> Html:
     return scroll(
         tag(
             "table",
-            tag("caption", f"{board_title(board)}: entries", class_="unseen"),
+            tag("caption", f"{board.title}: entries", class_="unseen"),
             tag("thead", tag("tr", head)),
             tag("tbody", (_row(row) for row in board.rows)),
             [_reference_rows(reference) for reference in references],
             class_="board sortable",
         ),
-        f"{board_title(board)}: table",
+        f"{board.title}: table",
     )
 
 
@@ -65,9 +65,9 @@ def _row(row: Row) -> Html:
     return tag(
         "tr",
         (_cell(column, row) for column in COLUMNS),
-        data_entry=key(row.entry),
-        data_input=row.record.input,
-        data_seeds=len(row.record.seeds),
+        data_entry=key(row),
+        data_input=row.input,
+        data_seeds=row.seeds,
     )
 
 
@@ -95,7 +95,7 @@ def _kind(column: Column) -> str | None:
 
 def _link_to(row: Row) -> Html:
     """A model's name that leads from the first page to its entry's."""
-    return tag("a", row.record.model, href=address(file_of(row.entry)))
+    return tag("a", row.model, href=address(file_of(row)))
 
 
 def _reference_rows(reference: Reference) -> Html:
@@ -160,10 +160,10 @@ def shifted_sets(board: Board) -> Part:
             for text, value in zip(texts[2:], errors, strict=True)
         ]
         first = tag("th", _link_to(row), scope="row", data_value=texts[0])
-        lines.append(tag("tr", first, tag("td", texts[1], data_value=texts[1]), cells, data_entry=key(row.entry)))
+        lines.append(tag("tr", first, tag("td", texts[1], data_value=texts[1]), cells, data_entry=key(row)))
     whole = tag(
         "table",
-        tag("caption", f"{board_title(board)}: shifted test sets", class_="unseen"),
+        tag("caption", f"{board.title}: shifted test sets", class_="unseen"),
         tag("thead", tag("tr", head)),
         tag("tbody", lines),
         class_="sortable",
@@ -171,7 +171,7 @@ def shifted_sets(board: Board) -> Part:
     return [
         tag("h3", "Shifted test sets"),
         tag("p", SHIFTED_LEGEND, class_="about"),
-        scroll(whole, f"{board_title(board)}: shifted test sets"),
+        scroll(whole, f"{board.title}: shifted test sets"),
     ]
 
 

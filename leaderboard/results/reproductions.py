@@ -1,0 +1,58 @@
+"""Records of the board that were made again, by `bench reproduce`: is the new error within the interval?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+from benchmark.reproduction import result
+from benchmark.reproduction.result import Reproduction
+from benchmark.statistics import Interval
+from leaderboard.columns import percent, with_interval
+from leaderboard.markdown import escape, table
+from leaderboard.results.words import NOT_MEASURED, signed
+
+REPRODUCTIONS = "reproductions"
+
+ABOUT = (
+    "`bench reproduce` trains and tests anew what a record describes. A single seed, held against the interval of the"
+    " mean of several, may lie outside by chance alone. *same class*: share of the test clips that get the same class,"
+    " seed by seed; where device, versions and number format are the same, all do."
+)
+
+
+def read_reproductions(root: Path) -> list[Reproduction]:
+    """Every committed one, of the board at `root`, by file name.
+
+    Raises:
+        RecordError: a file is malformed or contradicts itself.
+        OSError: a file cannot be read.
+    """
+    return [result.read(path) for path in sorted((root / REPRODUCTIONS).glob("*.json"))]
+
+
+def made_again(found: Sequence[Reproduction]) -> list[str]:
+    """A table, a row each."""
+    if not found:
+        return [NOT_MEASURED]
+    headings = ["model", "data", "recorded % (95 %)", "again %", "within", "same class %", "change, points", "seeds"]
+    headings += ["recorded on", "again on"]
+    lines = []
+    for one in found:
+        before, now = one.recorded, one.again
+        interval = Interval(low=one.interval.low, high=one.interval.high)
+        lines.append(
+            [
+                escape(one.model),
+                escape(f"{one.release} {one.size}"),
+                with_interval(fmean(before.test_errors), interval),
+                percent(now.test_error),
+                "yes" if one.within else "no",
+                percent(one.agreement.same_class),
+                signed(one.agreement.difference),
+                f"{len(now.seeds)} of {len(before.seeds)}",
+                *(escape(f"{side.environment.device}, {side.environment.precision}") for side in (before, now)),
+            ]
+        )
+    return [ABOUT, table(headings, [False, False, True, True, False, True, True, True, False, False], lines)]
