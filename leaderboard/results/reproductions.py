@@ -16,9 +16,10 @@ from leaderboard.results.words import NOT_MEASURED, signed
 REPRODUCTIONS = "reproductions"
 
 ABOUT = (
-    "`bench reproduce` trains and tests anew what a record describes. A single seed, held against the interval of the"
-    " mean of several, may lie outside by chance alone. *same class*: share of the test clips that get the same class,"
-    " seed by seed; where device, versions and number format are the same, all do."
+    "`bench reproduce` trains and tests anew what a record describes. The interval of a record of one seed covers the"
+    " choice of clips alone, not that of weights and order, so that another device or number format may lead out of it"
+    " by chance; then *change*, with its own 95 % interval over the same clips, says whether the difference is one."
+    " *same class*: share of the test clips that get the same class, seed by seed."
 )
 
 
@@ -36,11 +37,11 @@ def made_again(found: Sequence[Reproduction]) -> list[str]:
     """A table, a row each."""
     if not found:
         return [NOT_MEASURED]
-    headings = ["model", "data", "recorded % (95 %)", "again %", "within", "same class %", "change, points", "seeds"]
+    headings = ["model", "data", "recorded % (95 %)", "again %", "within", "same class %", "change (95 %)", "seeds"]
     headings += ["recorded on", "again on"]
     lines = []
     for one in found:
-        before, now = one.recorded, one.again
+        before, now, change = one.recorded, one.again, one.agreement
         interval = Interval(low=one.interval.low, high=one.interval.high)
         lines.append(
             [
@@ -49,8 +50,8 @@ def made_again(found: Sequence[Reproduction]) -> list[str]:
                 with_interval(fmean(before.test_errors), interval),
                 percent(now.test_error),
                 "yes" if one.within else "no",
-                percent(one.agreement.same_class),
-                signed(one.agreement.difference),
+                percent(change.same_class),
+                f"{signed(change.difference)} ({signed(change.low)} to {signed(change.high)})",
                 f"{len(now.seeds)} of {len(before.seeds)}",
                 *(escape(f"{side.environment.device}, {side.environment.precision}") for side in (before, now)),
             ]
