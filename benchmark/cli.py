@@ -15,7 +15,7 @@ import click
 from benchmark import figures, spec, tune_command
 from benchmark.generation import command
 from benchmark.human.command import human
-from benchmark.options import DEVICE, place
+from benchmark.options import DEVICE, OVERWRITE, RESUME, WORKERS, place
 from benchmark.prediction.command import predict
 from benchmark.recipe import PRECISIONS
 from benchmark.reproduction.command import reproduce
@@ -135,13 +135,9 @@ def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[s
     help="Folder of your own train, valid and test, from `dynamics-gen import-video`; --size picks the recipe.",
 )
 @place("--runs", "runs", "Folder for results, at MODEL/RELEASE-SIZE (-INPUT, if it is not the model's own).")
-@click.option("--resume", is_flag=True, help="Go on where the same command stopped, or add seeds to it.")
-@click.option("--overwrite", is_flag=True, help="Remove an earlier run of this model on these data, and start again.")
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    help="Processes that build missing data, or read for a fitted model.  [default: cores]",
-)
+@RESUME
+@OVERWRITE
+@WORKERS
 @click.option(
     "--set",
     "settings",
@@ -235,11 +231,7 @@ def _run_all(chosen: Sequence[spec.Description], options: Options) -> None:
 @click.option("--shifted", is_flag=True, help="Put it to the test splits of all releases but standard and its own.")
 @place("--data", "data", "Folder that holds the datasets; a missing test split is built there.")
 @DEVICE
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    help="Processes that build a missing split, or read for a fitted model.  [default: cores]",
-)
+@WORKERS
 @click.option("--model", type=click.Path(path_type=Path), help="The model's file, for a run of your own file.")
 def evaluate(runs: tuple[Path, ...], releases: tuple[str, ...], shifted: bool, **wishes: Any) -> None:
     """Puts each finished RUN, a folder with a record.json, to other test sets, and adds the scores to its record.

@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmark.errors import RecordError
 from benchmark.schema import Number, Setting, Text, Whole, build, decode, dump, shown
+from benchmark.statistics import Interval
 from dynamics_gen.classes import CLASSES, factors
 from dynamics_gen.config import SPLITS
 from dynamics_gen.files import write_whole
@@ -206,6 +207,22 @@ class Shifted:
     """As long as the clips of train, spread evenly over a clip there; their probabilities are averaged."""
     seeds: tuple[ShiftedSeed, ...]
     environment: Environment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ErrorInterval:
+    """The 95 % interval of a mean error over new clips and new seeds, by `statistics.mean_error_interval`.
+
+    No record holds one: it is for results that are kept without the predictions that they could be computed from.
+    """
+
+    low: Fraction
+    high: Fraction
+
+    @property
+    def interval(self) -> Interval:
+        """As the board compares it."""
+        return Interval(low=self.low, high=self.high)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

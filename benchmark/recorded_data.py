@@ -28,10 +28,7 @@ def recorded_splits(
         ConfigError: the data are somebody's own, a split that is missing was not built with a release's defaults, or
             one has other clips.
     """
-    if dataset.size not in SIZES:
-        raise ConfigError(
-            f"the record was made on {dataset.release}, data of one's own: expected a release of Dynamics"
-        )
+    refuse_own_data(dataset)
     found = {name: data / directory_name(dataset.release, dataset.size) / name for name in names}
     for name, folder in found.items():
         if not (folder / "manifest.json").exists():

@@ -14,7 +14,8 @@ from benchmark.generation import record
 from benchmark.generation.record import RECORD_VERSION, Network, Reconstruction, Record, Scores, Seed, View
 from benchmark.record import Dataset, Environment, Settings, Split, Splits, Tags
 from leaderboard.results import chapter4
-from leaderboard.results.generators import boards, named, read_generators
+from leaderboard.results.committed import named
+from leaderboard.results.generators import boards, read_generators
 from leaderboard.results.generators_page import make_generators_page
 from leaderboard.results.studies import read_studies
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmark.options import DEVICE, place
+from benchmark.options import DEVICE, OVERWRITE, RESUME, WORKERS, place
 from benchmark.recipe import PRECISIONS
 from dynamics_gen.console import Failure
 
@@ -23,13 +23,9 @@ from dynamics_gen.console import Failure
 )
 @place("--data", "data", "Folder that holds the datasets; a missing split is built there.")
 @place("--runs", "runs/reproduced", "Folder for the new run, at MODEL/RELEASE-SIZE.")
-@click.option("--resume", is_flag=True, help="Go on where the same command stopped, or add seeds to it.")
-@click.option("--overwrite", is_flag=True, help="Remove an earlier run of this model on these data, and start again.")
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    help="Processes that build missing data, or read for a fitted model.  [default: cores]",
-)
+@RESUME
+@OVERWRITE
+@WORKERS
 @click.option("--model", type=click.Path(path_type=Path), help="The model's file, for a record of your own file.")
 def reproduce(record: Path, **wishes: Any) -> None:
     """Trains and tests anew what RECORD describes, and says whether the error lies in the record's interval.

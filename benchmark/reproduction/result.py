@@ -20,6 +20,7 @@ from benchmark.record import (
     TOLERANCE,
     Count,
     Environment,
+    ErrorInterval,
     Fraction,
     Hash,
     Input,
@@ -55,14 +56,6 @@ class Trained:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Bounds:
-    """The 95 % interval of a test error, as the board has it."""
-
-    low: Fraction
-    high: Fraction
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Agreement:
     """Clip by clip, over the seeds that both have: seed i of one beside seed i of the other, on the same clips."""
 
@@ -89,7 +82,7 @@ class Reproduction:
     record_sha256: Hash
     recorded: Trained
     again: Trained
-    interval: Bounds
+    interval: ErrorInterval
     """Of the record's error."""
     within: bool
     """Whether the new error lies in it."""
@@ -123,7 +116,7 @@ def compare(
         )
         for one, classes in ((old, before), (new, now))
     )
-    bounds = Bounds(low=interval.low, high=interval.high)
+    bounds = ErrorInterval(low=interval.low, high=interval.high)
     within = _within(again.test_error, bounds)
     like = before[[recorded.seeds.index(seed) for seed in again.seeds]]
     change = between_sets(now != label, like != label, label)
@@ -183,11 +176,11 @@ def _classes(said: list[Predictions], like: Predictions) -> tuple[np.ndarray, np
     return like.label[expected], np.stack(rows)
 
 
-def _within(error: float, bounds: Bounds) -> bool:
+def _within(error: float, bounds: ErrorInterval) -> bool:
     return bounds.low - TOLERANCE <= error <= bounds.high + TOLERANCE
 
 
-def _sentence(old: Record, recorded: Trained, again: Trained, bounds: Bounds, agreement: Agreement) -> str:
+def _sentence(old: Record, recorded: Trained, again: Trained, bounds: ErrorInterval, agreement: Agreement) -> str:
     """The verdict, for people; percentages."""
     seeds = f"{len(again.seeds)} of {len(recorded.seeds)} {'seed' if len(recorded.seeds) == 1 else 'seeds'}"
     where = "within" if _within(again.test_error, bounds) else "outside"

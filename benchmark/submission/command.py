@@ -15,6 +15,7 @@ from dynamics_gen.console import Failure, Group
 if TYPE_CHECKING:
     from benchmark.submission.check import Checked
     from benchmark.submission.pull_request import Review
+    from benchmark.submission.result import Result
     from benchmark.submission.split import OpenedSplit
 
 MOST_PROBLEMS = 100
@@ -154,12 +155,7 @@ def score(folder: Path, data: Path, labels: Path | None, only_check: bool) -> No
     else:
         found = score_entry(folder, split, labels)
         result.write(found, folder / result.FILE)
-    mean = sum(one.scores.error for one in found.seeds) / len(found.seeds)
-    click.echo(
-        f"{folder}: {100 * mean:.1f} % test error (95 %: {100 * found.error_interval.low:.1f}–"
-        f"{100 * found.error_interval.high:.1f} %) on the {found.board} test, {found.test.release} {found.test.size};"
-        f" {folder / result.FILE}"
-    )
+    click.echo(f"{folder}: {_told(found)}; {folder / result.FILE}")
 
 
 def _of_a_pull_request(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -209,7 +205,7 @@ def record(
         bench submit record --base $BASE --head $HEAD --data public/test --labels private/labels.csv
     """
     from benchmark.submission import result
-    from benchmark.submission.pull_request import changes_between, extract
+    from benchmark.submission.pull_request import extract
     from benchmark.submission.score import score as score_entry
     from dynamics_gen.files import write_whole
 
@@ -219,19 +215,14 @@ def record(
     folder = entries / found.entry
     if folder.exists():
         raise Failure(f"{folder} is there already: expected a checkout of the base, which has no such entry")
-    extract(repository, changes_between(repository, base, head), folder)
+    extract(repository, found.changes, folder)
     try:
         scored = score_entry(folder, found.split, labels if found.split.labels is None else None)
         result.write(scored, folder / result.FILE)
     except BaseException:
         shutil.rmtree(folder)
         raise
-    mean = sum(one.scores.error for one in scored.seeds) / len(scored.seeds)
-    bounds = scored.error_interval
-    said = (
-        f"The entry `{found.entry}` at {head} has {100 * mean:.1f} % test error (95 %: {100 * bounds.low:.1f}–"
-        f"{100 * bounds.high:.1f} %) on the {scored.board} test, {scored.test.release} {scored.test.size}."
-    )
+    said = f"The entry `{found.entry}` at {head} has {_told(scored)}."
     if comment is not None:
         write_whole(comment, f"{said}\n".encode())
     click.echo(said)
@@ -252,6 +243,15 @@ def _reviewed(base: str, head: str, repository: Path, data: tuple[Path, ...], co
         raise Failure(f"{head}: not in order, in {len(found.problems)} ways named above")
     click.echo(f"{found.entry}: in order at {head}")
     return found
+
+
+def _told(scored: Result) -> str:
+    """The error of a result, with its interval and what it was measured on."""
+    mean, bounds = sum(one.scores.error for one in scored.seeds) / len(scored.seeds), scored.error_interval
+    return (
+        f"{100 * mean:.1f} % test error (95 %: {100 * bounds.low:.1f}–{100 * bounds.high:.1f} %) on the"
+        f" {scored.board} test, {scored.test.release} {scored.test.size}"
+    )
 
 
 def _opened(data: Path | None) -> OpenedSplit | None:

@@ -45,7 +45,7 @@ def name_problems(folder: Path, submission: Submission) -> list[str]:
             continue
         if _same(other.name, place.name):
             problems.append(f"{folder}: there is the entry {shown(other.name)} already: expected another name")
-        elif (theirs := _submission_in(other)) is not None and _one_row(theirs, submission):
+        elif (theirs := submission_in(other)) is not None and _one_row(theirs, submission):
             problems.append(
                 f"{where}: about.method is {shown(about.method)}, as in this group's {_shown(other.name)} on this test"
                 " split: expected another name"
@@ -100,8 +100,8 @@ def _equal(one: Path, other: Path) -> bool:
     return one.stat().st_size == other.stat().st_size and file_sha256(one) == file_sha256(other)
 
 
-def _submission_in(folder: Path) -> Submission | None:
-    """What a neighbour says of itself, if it says it in order; whether it does is its own matter."""
+def submission_in(folder: Path) -> Submission | None:
+    """What an entry says of itself, if it says it in order; `check` tells what is wrong where it does not."""
     try:
         return parse(read_plain_text(folder / FILE, LARGEST_BYTES))[0]
     except (RecordError, OSError):

@@ -18,6 +18,7 @@ from benchmark.schema import shown
 from benchmark.submission import result, said
 from benchmark.submission.check import check
 from benchmark.submission.files import MOST_FILES
+from benchmark.submission.ownership import submission_in
 from benchmark.submission.schema import FILE, Submission
 from benchmark.submission.split import OpenedSplit
 
@@ -55,6 +56,8 @@ class Review:
     entry: str
     """`<group>/<entry>`; empty where it brings none, or several."""
     problems: tuple[str, ...]
+    changes: tuple[Change, ...] = ()
+    """The files of the entry, where it could be looked into."""
     split: OpenedSplit | None = None
     """The one that the entry answers for, of those that were given."""
 
@@ -98,15 +101,13 @@ def review(repository: Path, base: str, head: str, splits: Sequence[OpenedSplit]
             there = "there is such an entry already: expected a new one, since entries are not edited"
             return Review(head=head, entry=places[0], problems=(f"{places[0]}: {there}",))
         extract(repository, changes, folder)
-        checked = check(folder)
-        split = _split_of(checked.submission, splits)
-        if split is not None:
-            checked = check(folder, split)
+        split = _split_of(submission_in(folder), splits)
+        checked = check(folder, split)
         problems = [problem.replace(f"{entries}/", "") for problem in checked.problems]
     if splits and split is None and checked.submission is not None:
         known = ", ".join(f"{one.test.release} {one.test.size}" for one in splits)
         problems.append(f"{places[0]}/{FILE}: test is none of the splits that are scored here: expected {known}")
-    return Review(head=head, entry=places[0], problems=tuple(problems), split=split)
+    return Review(head=head, entry=places[0], problems=tuple(problems), changes=tuple(changes), split=split)
 
 
 def changes_between(repository: Path, base: str, head: str) -> list[Change]:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Annotated
 
 from benchmark.errors import RecordError
-from benchmark.record import METRIC_VERSION, Count, Fraction, Hash, Line, Scores, parse_checked, write_checked
+from benchmark.record import METRIC_VERSION, Count, ErrorInterval, Hash, Line, Scores, parse_checked, write_checked
 from benchmark.schema import Text, Whole
-from benchmark.statistics import Interval
 from benchmark.submission.files import read_plain_text
 from benchmark.submission.schema import EvaluationSplit
 from dynamics_gen.classes import CLASSES
@@ -25,19 +24,6 @@ RESULT_VERSION = 1
 LARGEST_BYTES = 2**20
 OPEN, HIDDEN = "open", "hidden"
 """Whose labels anybody can derive; whose labels the host alone holds."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ErrorInterval:
-    """The 95 % interval of the mean error over new clips and new seeds, by `statistics.mean_error_interval`."""
-
-    low: Fraction
-    high: Fraction
-
-    @property
-    def interval(self) -> Interval:
-        """As the board compares it."""
-        return Interval(low=self.low, high=self.high)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.errors import RecordError
-from benchmark.record import METRIC_VERSION, Scores
+from benchmark.record import METRIC_VERSION, ErrorInterval, Scores
 from benchmark.statistics import mean_error_interval
 from benchmark.submission import result
 from benchmark.submission.check import check
-from benchmark.submission.result import HIDDEN, OPEN, RESULT_VERSION, ErrorInterval, Result, ScoredSeed, salted_sha256
+from benchmark.submission.result import HIDDEN, OPEN, RESULT_VERSION, Result, ScoredSeed, salted_sha256
 from benchmark.submission.split import OpenedSplit
 from dynamics_gen import hidden
 from dynamics_gen.classes import CLASSES

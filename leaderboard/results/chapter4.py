@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from leaderboard.markdown import escape, table
-from leaderboard.results.generators import Made, errors_by_labels, shown
+from leaderboard.results.committed import shown
+from leaderboard.results.generators import Made, errors_by_labels
 from leaderboard.results.studies import TOY, few_label_rows
 from leaderboard.results.words import NOT_MEASURED
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Protocol
 from urllib.parse import quote
 
 from benchmark.generation import record
 from benchmark.generation.record import Record, Scores
-from leaderboard.entries import RECORD_FILE
 from leaderboard.markdown import escape, table
+from leaderboard.results.committed import Committed, mean_of, named, read_committed, shown
 from leaderboard.results.words import NOT_MEASURED
 
 GENERATORS = "generators"
@@ -37,12 +36,8 @@ LEGEND = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Made:
-    """A committed run of a generator: the name of its folder, its record, and which pictures lie beside that."""
-
-    name: str
-    record: Record
-    pictures: tuple[str, ...]
+class Made(Committed[Record]):
+    """A committed run of a generator."""
 
     def mean(self, score: str) -> float | None:
         """Of a score, over seeds; None where the model has none."""
@@ -57,17 +52,6 @@ class Made:
         """Of a seed."""
         return fmean(seed.wall_time_s for seed in self.record.seeds) / 60
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The model's own and those of its training."""
-        return {**self.record.config.model, **self.record.config.training}
-
-
-def mean_of(values: Sequence[float | None]) -> float | None:
-    """None where one is missing."""
-    there = [value for value in values if value is not None]
-    return fmean(there) if there and len(there) == len(values) else None
-
 
 def read_generators(root: Path) -> list[Made]:
     """Every committed run of a generator, of the board at `root`, by name.
@@ -76,38 +60,36 @@ def read_generators(root: Path) -> list[Made]:
         RecordError: a record is malformed or contradicts itself.
         OSError: a file cannot be read.
     """
-    return [
-        Made(
-            name=path.parent.name,
-            record=record.read(path),
-            pictures=tuple(sorted(one.name for one in path.parent.glob("*.png"))),
-        )
-        for path in sorted((root / GENERATORS).glob(f"*/{RECORD_FILE}"))
-    ]
+    return read_committed(root / GENERATORS, Made, record.read)
 
 
 def boards(made: Sequence[Made]) -> list[str]:
     """A table for each kind of sample, those of models that learn labels apart, and pictures below each."""
-
-    def kind(one: Made) -> tuple[Any, ...]:
-        seen = one.record.view
-        return bool(one.record.labels), seen.form == "clips", seen.image_size, seen.frames, one.record.dataset.size
-
     parts = []
-    for _, group in groupby(sorted(made, key=kind), key=kind):
-        rows = sorted(group, key=lambda one: one.mean("frechet") or 0.0)
-        parts += [f"## {title(rows[0].record)}", _about(rows[0].record), _board(rows, made)]
+    for rows in by_kind(made):
+        parts += [f"## {escape(title(rows[0].record))}", _about(rows[0].record), _board(rows, made)]
         for one in rows:
             parts += [f"### {named(one, made)}", *_pictures(one)]
     return parts or [NOT_MEASURED]
 
 
+def by_kind(made: Sequence[Made]) -> list[list[Made]]:
+    """Runs whose scores compare, those of models that learn labels apart, the least Fréchet distance first."""
+
+    def kind(one: Made) -> tuple[bool, bool, int, int, str, str]:
+        seen, data = one.record.view, one.record.dataset
+        return bool(one.record.labels), seen.form == "clips", seen.image_size, seen.frames, data.release, data.size
+
+    groups = groupby(sorted(made, key=kind), key=kind)
+    return [sorted(group, key=lambda one: one.mean("frechet") or 0.0) for _, group in groups]
+
+
 def title(made: Record) -> str:
-    """What a generator made, and of which data."""
+    """What a generator made, and of which data, as text."""
     size, seen = made.view.image_size, made.view
     what = f"Frames of {size}×{size}" if seen.form == "frames" else f"Clips of {seen.frames}×{size}×{size}"
     few = f", few labels of {made.labels}" if made.labels else ""
-    return escape(f"{what}, {made.dataset.release}, {made.dataset.size}{few}")
+    return f"{what}, {made.dataset.release}, {made.dataset.size}{few}"
 
 
 def _about(made: Record) -> str:
@@ -138,50 +120,17 @@ def _board(rows: Sequence[Made], made: Sequence[Made]) -> str:
     return table(headings, [False, *[True] * (len(headings) - 3), False, True], lines)
 
 
-def shown(value: float | None, digits: int, times: float = 1) -> str:
-    """A number, or a dash where there is none."""
-    return "–" if value is None else f"{value * times:,.{digits}f}".replace("-", "−")
-
-
-class Run(Protocol):
-    """A committed run of either task."""
-
-    @property
-    def record(self) -> Any:
-        """What it says of itself."""
-        ...
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The model's own and those of its training."""
-        ...
-
-
-def named(one: Run, made: Sequence[Run]) -> str:
-    """A model's name, with the settings by which its runs of this kind of sample differ."""
-    same = [
-        other
-        for other in made
-        if other.record.model == one.record.model and other.record.view.form == one.record.view.form
-    ]
-    kept = {name: value for name, value in one.settings.items() if _differs(name, same)}
-    said = ", ".join(f"{name} {value}" for name, value in kept.items())
-    return escape(one.record.model + (f" ({said})" if said else ""))
-
-
-def _differs(name: str, made: Sequence[Run]) -> bool:
-    return len({str(one.settings.get(name)) for one in made}) > 1
+def pictures_of(one: Made) -> list[tuple[str, str]]:
+    """What the first seed's pictures show, as `PICTURES` names it, and their files."""
+    seed = one.record.seeds[0].seed
+    files = [(name, f"{name}.png" if name == "curves" else f"{name}-seed{seed}.png") for name in PICTURES]
+    return [(name, file) for name, file in files if file in one.pictures]
 
 
 def _pictures(one: Made) -> list[str]:
     """All of the first seed, each with what it shows."""
-    seed = one.record.seeds[0].seed
-    found = []
-    for name, what in PICTURES.items():
-        file = f"{name}.png" if name == "curves" else f"{name}-seed{seed}.png"
-        if file in one.pictures:
-            found.append(f"{what.capitalize()}:\n\n![{escape(what)}]({quote(one.name)}/{file})")
-    return found
+    shows = [(PICTURES[name], file) for name, file in pictures_of(one)]
+    return [f"{what.capitalize()}:\n\n![{escape(what)}]({quote(one.name)}/{file})" for what, file in shows]
 
 
 def agreement(made: Sequence[Made]) -> list[str]:

@@ -12,9 +12,8 @@ from urllib.parse import quote
 
 from benchmark.prediction import record
 from benchmark.prediction.record import METRICS, Record, Scores, summed
-from leaderboard.entries import RECORD_FILE
 from leaderboard.markdown import escape, table
-from leaderboard.results.generators import mean_of, named, shown
+from leaderboard.results.committed import Committed, mean_of, named, read_committed, shown
 from leaderboard.results.words import GENERATED, NOT_MEASURED
 
 PREDICTORS = "predictors"
@@ -33,17 +32,8 @@ LEGEND = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Predicted:
-    """A committed run of a predictor: the name of its folder, its record, and which pictures lie beside that."""
-
-    name: str
-    record: Record
-    pictures: tuple[str, ...]
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The model's own and those of its training."""
-        return {**self.record.config.model, **self.record.config.training}
+class Predicted(Committed[Record]):
+    """A committed run of a predictor."""
 
     @property
     def scores(self) -> list[Scores]:
@@ -92,14 +82,7 @@ def read_predictors(root: Path) -> list[Predicted]:
         RecordError: a record is malformed or contradicts itself.
         OSError: a file cannot be read.
     """
-    return [
-        Predicted(
-            name=path.parent.name,
-            record=record.read(path),
-            pictures=tuple(sorted(one.name for one in path.parent.glob("filmstrips-*"))),
-        )
-        for path in sorted((root / PREDICTORS).glob(f"*/{RECORD_FILE}"))
-    ]
+    return read_committed(root / PREDICTORS, Predicted, record.read)
 
 
 def make_predictors_page(made: Sequence[Predicted]) -> str:

@@ -8,7 +8,6 @@ from statistics import fmean
 
 from benchmark.reproduction import result
 from benchmark.reproduction.result import Reproduction
-from benchmark.statistics import Interval
 from leaderboard.columns import percent, with_interval
 from leaderboard.markdown import escape, table
 from leaderboard.results.words import NOT_MEASURED, signed
@@ -42,12 +41,11 @@ def made_again(found: Sequence[Reproduction]) -> list[str]:
     lines = []
     for one in found:
         before, now, change = one.recorded, one.again, one.agreement
-        interval = Interval(low=one.interval.low, high=one.interval.high)
         lines.append(
             [
                 escape(one.model),
                 escape(f"{one.release} {one.size}"),
-                with_interval(fmean(before.test_errors), interval),
+                with_interval(fmean(before.test_errors), one.interval.interval),
                 percent(now.test_error),
                 "yes" if one.within else "no",
                 percent(change.same_class),

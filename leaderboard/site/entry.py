@@ -8,14 +8,14 @@ from statistics import fmean
 from benchmark.calibration import calibration
 from benchmark.predictions import Predictions
 from leaderboard.board import Board, Row
-from leaderboard.columns import count, duration, gflops, percent, with_interval
+from leaderboard.columns import duration, percent, with_interval
 from leaderboard.results.words import points
 from leaderboard.shifted import SHIFTED_LEGEND, paired_differences
 from leaderboard.site.chart import whisker
 from leaderboard.site.html import Html, Part, cited, table, tag
 from leaderboard.site.mistakes import confusion_matrix, summed, where_errors_are
 from leaderboard.site.names import anchor
-from leaderboard.site.parts import configuration, facts, reproduction, section
+from leaderboard.site.parts import configuration, facts, headline, reproduction, section
 from leaderboard.site.plots import learning_plot, reliability_plot
 from leaderboard.site.shell import page
 
@@ -30,7 +30,7 @@ def entry_page(row: Row, board: Board) -> bytes:
     body = [
         tag("h1", record.model),
         tag("p", f"{board.title}; entered by {row.by} as {row.name}.", class_="lead"),
-        facts(_headline(row), "headline"),
+        headline(row),
         facts(_about(row), "settings"),
         where_errors_are(classes, counts),
         tag("div", confusion_matrix(classes, counts), _shifted(row), class_="columns"),
@@ -43,18 +43,6 @@ def entry_page(row: Row, board: Board) -> bytes:
     ]
     crumb = tag("a", board.title, href=f"{WAY}index.html#{anchor(board)}")
     return page(f"{record.model}, {board.title}", WAY, body, [crumb])
-
-
-def _headline(row: Row) -> list[tuple[str, Part]]:
-    interval = f"{percent(row.interval.low)}–{percent(row.interval.high)}"
-    return [
-        ("test error, %", [tag("strong", percent(row.test_error)), " ", tag("small", interval)]),
-        ("rank", tag("strong", "–" if row.rank is None else str(row.rank))),
-        ("seeds", tag("strong", str(row.seeds))),
-        ("parameters", tag("strong", count(row.parameters))),
-        ("GFLOPs a clip", tag("strong", gflops(row.flops_per_clip))),
-        ("training of a seed", tag("strong", duration(row.wall_time_s))),
-    ]
 
 
 def _about(row: Row) -> list[tuple[str, Part]]:

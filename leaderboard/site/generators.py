@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
 from leaderboard.columns import count, duration
-from leaderboard.results.generators import GENERATORS, LEGEND, PICTURES, Made, shown
+from leaderboard.results.committed import shown
+from leaderboard.results.generators import GENERATORS, LEGEND, PICTURES, Made, by_kind, pictures_of, title
 from leaderboard.site.errors import SiteError
 from leaderboard.site.html import Html, Part, cited, prose, scroll, table, tag
 from leaderboard.site.names import address
@@ -36,7 +36,7 @@ def picture_files(root: Path, made: Sequence[Made]) -> dict[str, bytes]:
     return {
         f"{GENERATORS}/{one.name}/{file}": _picture(root / GENERATORS / one.name / file)
         for one in made
-        for _, file in _pictures(one)
+        for _, file in pictures_of(one)
     }
 
 
@@ -45,9 +45,8 @@ def generator_boards(made: Sequence[Made]) -> list[Html]:
     if not made:
         return []
     parts: list[Part] = []
-    for _, group in groupby(sorted(made, key=_kind), key=_kind):
-        rows = sorted(group, key=lambda one: one.mean("frechet") or 0.0)
-        parts += [tag("h3", _title(rows[0])), tag("p", _about(rows[0]), class_="about"), _table(rows)]
+    for rows in by_kind(made):
+        parts += [tag("h3", title(rows[0].record)), tag("p", _about(rows[0]), class_="about"), _table(rows)]
     return [tag("section", tag("h2", "Generators", id=GENERATORS), parts, tag("p", prose(LEGEND), class_="about"))]
 
 
@@ -72,11 +71,11 @@ def generator_page(one: Made) -> bytes:
                 class_="picture",
             ),
         )
-        for name, file in _pictures(one)
+        for name, file in pictures_of(one)
     ]
     body = [
         tag("h1", record.model),
-        tag("p", f"{_title(one)}.", class_="lead"),
+        tag("p", f"{title(record)}.", class_="lead"),
         facts(headline, "headline"),
         facts([("source", cited(record.source or "–")), ("device", record.environment.device)], "settings"),
         _scores(one),
@@ -86,18 +85,6 @@ def generator_page(one: Made) -> bytes:
     ]
     crumb = tag("a", "Generators", href=f"{WAY}index.html#{GENERATORS}")
     return page(f"{record.model}, a generator", WAY, body, [crumb])
-
-
-def _kind(one: Made) -> tuple[bool, bool, int, int, str, str]:
-    seen, data = one.record.view, one.record.dataset
-    return bool(one.record.labels), seen.form == "clips", seen.image_size, seen.frames, data.release, data.size
-
-
-def _title(one: Made) -> str:
-    seen, data, size = one.record.view, one.record.dataset, one.record.view.image_size
-    what = f"Frames of {size}×{size}" if seen.form == "frames" else f"Clips of {seen.frames}×{size}×{size}"
-    few = f", few labels of {one.record.labels}" if one.record.labels else ""
-    return f"{what}, {data.release}, {data.size}{few}"
 
 
 def _about(one: Made) -> str:
@@ -152,7 +139,7 @@ def _table(rows: Sequence[Made]) -> Html:
         ]
         lines.append(tag("tr", tag("th", link, scope="row", data_value=name), cells))
     whole = tag("table", tag("thead", tag("tr", head)), tag("tbody", lines), class_="sortable")
-    return scroll(whole, f"{_title(rows[0])}: generators")
+    return scroll(whole, f"{title(rows[0].record)}: generators")
 
 
 def _scores(one: Made) -> Html:
@@ -173,13 +160,6 @@ def _scores(one: Made) -> Html:
     headings = ["score", *(f"seed {seed.seed}" for seed in one.record.seeds)]
     chosen = ", ".join(f"{seed.chosen_epoch} by {_words(seed.chosen_by)}" for seed in one.record.seeds)
     return section("Scores", table(headings, rows), tag("p", f"Chosen epoch: {chosen}.", class_="about"))
-
-
-def _pictures(one: Made) -> list[tuple[str, str]]:
-    """What the first seed's pictures show, and their files."""
-    seed = one.record.seeds[0].seed
-    files = [(name, f"{name}.png" if name == "curves" else f"{name}-seed{seed}.png") for name in PICTURES]
-    return [(name, file) for name, file in files if file in one.pictures]
 
 
 def _picture(path: Path) -> bytes:

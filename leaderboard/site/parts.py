@@ -1,4 +1,4 @@
-"""Parts that pages of classifiers and of generators share: facts, configuration, how to make it again."""
+"""Parts that several kinds of pages share: headlines, facts, configuration, how to make it again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from benchmark.generation.record import Record as GeneratorRecord
 from benchmark.record import Record
+from leaderboard.board import Row
+from leaderboard.columns import count, duration, gflops, percent
 from leaderboard.site.html import Html, Part, tag
 from leaderboard.site.reproduce import commands, rerun
 
@@ -15,6 +17,20 @@ from leaderboard.site.reproduce import commands, rerun
 def facts(pairs: Sequence[tuple[str, Part]], class_: str | None = None) -> Html:
     """What is known of something, each with its name."""
     return tag("dl", (tag("div", tag("dt", name), tag("dd", said)) for name, said in pairs), class_=class_)
+
+
+def headline(row: Row) -> Html:
+    """What stands first on the page of a row, whoever vouches for it."""
+    interval = f"{percent(row.interval.low)}–{percent(row.interval.high)}"
+    pairs: list[tuple[str, Part]] = [
+        ("test error, %", [tag("strong", percent(row.test_error)), " ", tag("small", interval)]),
+        ("rank", tag("strong", "–" if row.rank is None else str(row.rank))),
+        ("seeds", tag("strong", str(row.seeds))),
+        ("parameters", tag("strong", count(row.parameters))),
+        ("GFLOPs a clip", tag("strong", gflops(row.flops_per_clip))),
+        ("training of a seed", tag("strong", duration(row.wall_time_s))),
+    ]
+    return facts(pairs, "headline")
 
 
 def section(title: str, *parts: Part) -> Html:

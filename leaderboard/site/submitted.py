@@ -10,12 +10,12 @@ from benchmark.submission.schema import About
 from dynamics_gen.classes import CLASSES
 from dynamics_gen.config import directory_name
 from leaderboard.board import Board, Row
-from leaderboard.columns import count, duration, gflops, percent
+from leaderboard.columns import percent
 from leaderboard.site.entry import how_sure
 from leaderboard.site.html import Html, Part, table, tag
 from leaderboard.site.mistakes import confusion_matrix, summed, where_errors_are
 from leaderboard.site.names import anchor
-from leaderboard.site.parts import facts, section
+from leaderboard.site.parts import facts, headline, section
 from leaderboard.site.shell import page
 from leaderboard.submissions import Submitted
 
@@ -34,7 +34,7 @@ def submitted_page(row: Row, made: Submitted, board: Board) -> bytes:
             f"{board.title}; entered by {row.by} as {row.name}, scored by the host. {board.openness}",
             class_="lead",
         ),
-        facts(_headline(row), "headline"),
+        headline(row),
         facts(_about(about), "settings"),
         where_errors_are(CLASSES, counts),
         tag("div", confusion_matrix(CLASSES, counts), _seeds(made.result), class_="columns"),
@@ -52,18 +52,6 @@ def outside(address: str | None) -> Part:
     if re.fullmatch(r"https?://[!-~]+", address) is None:
         return address
     return tag("a", address, href=address, rel="nofollow ugc noopener noreferrer")
-
-
-def _headline(row: Row) -> list[tuple[str, Part]]:
-    interval = f"{percent(row.interval.low)}–{percent(row.interval.high)}"
-    return [
-        ("test error, %", [tag("strong", percent(row.test_error)), " ", tag("small", interval)]),
-        ("rank", tag("strong", "–" if row.rank is None else str(row.rank))),
-        ("seeds", tag("strong", str(row.seeds))),
-        ("parameters", tag("strong", count(row.parameters))),
-        ("GFLOPs a clip", tag("strong", gflops(row.flops_per_clip))),
-        ("training of a seed", tag("strong", duration(row.wall_time_s))),
-    ]
 
 
 def _about(about: About) -> list[tuple[str, Part]]:
