@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fake_clips import fake_clips, small_config
 
+from dynamics_gen import hidden
 from dynamics_gen.config import SPLITS, BuildConfig, clips_per_class, directory_name
 from dynamics_gen.generate import build_split
 
@@ -45,3 +46,12 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_split(tiny_data: Path) -> Path:
     """The training split of `tiny_data`: 100 rendered clips in 3 shards. Never change it."""
     return tiny_data / "dynamics-tiny" / "train"
+
+
+@pytest.fixture(scope="session")
+def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a hidden test set of 20 clips, `public` and `private`. Never change it."""
+    root = tmp_path_factory.mktemp("hidden")
+    config = BuildConfig(split="test", per_class=2, image_size=16, frames=4, secret=bytes(range(100, 132)))
+    hidden.build_hidden(config, root / "public", root / "private", 1)
+    return root

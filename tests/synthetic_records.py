@@ -14,6 +14,27 @@ from dynamics_gen.classes import CLASSES
 LABELS = np.arange(200) % len(CLASSES)
 CLIP_IDS = [f"standard-test-{i:06d}" for i in range(len(LABELS))]
 
+SPLIT = record.Split(clips=len(LABELS), fingerprint="ab" * 32)
+DATASET = record.Dataset(
+    release="standard",
+    size="mini",
+    seed=0,
+    frames=32,
+    fps=16,
+    image_size=64,
+    classes=CLASSES,
+    splits=record.Splits(train=SPLIT, valid=SPLIT, test=SPLIT),
+)
+ENVIRONMENT = record.Environment(
+    device="2 CPU cores",
+    precision="32-true",
+    threads=2,
+    commit="0" * 40,
+    python="3.11.0",
+    platform="Linux-x86_64",
+    libraries={"torch": "2.13.0"},
+)
+
 
 def make_predictions(rng: np.random.Generator, error: float) -> predictions.Predictions:
     """About `error` of the clips get a wrong class."""
@@ -73,16 +94,6 @@ def make_record(
         )
         for i, (name, said) in enumerate(test.items())
     )
-    split = record.Split(clips=len(LABELS), fingerprint="ab" * 32)
-    environment = record.Environment(
-        device="2 CPU cores",
-        precision="32-true",
-        threads=2,
-        commit="0" * 40,
-        python="3.11.0",
-        platform="Linux-x86_64",
-        libraries={"torch": "2.13.0"},
-    )
     made = Record(
         record_version=record.RECORD_VERSION,
         metric_version=record.METRIC_VERSION,
@@ -90,16 +101,7 @@ def make_record(
         task="classification",
         input="rgb",
         source="Mastropietro 2017, section 5.2.2",
-        dataset=record.Dataset(
-            release="standard",
-            size="mini",
-            seed=0,
-            frames=32,
-            fps=16,
-            image_size=64,
-            classes=CLASSES,
-            splits=record.Splits(train=split, valid=split, test=split),
-        ),
+        dataset=DATASET,
         config=record.Settings(
             model={"width": 16}, training={"epochs": epochs, "betas": [0.9, 0.999], "precision": "32-true"}
         ),
@@ -119,13 +121,13 @@ def make_record(
                     )
                     for i in range(len(errors))
                 ),
-                environment=environment,
+                environment=ENVIRONMENT,
             )
             for k, release in enumerate(shifted)
         ),
         parameters=860_000,
         flops_per_clip=210_000_000,
-        environment=environment,
+        environment=ENVIRONMENT,
         tags=record.Tags(verified=True, extra_data=False, note=""),
     )
     return made, files

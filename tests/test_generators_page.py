@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from synthetic_records import DATASET, ENVIRONMENT
 
 from benchmark.generation import record
 from benchmark.generation.record import RECORD_VERSION, Network, Reconstruction, Record, Scores, Seed, View
-from benchmark.record import Dataset, Environment, Settings, Split, Splits, Tags
+from benchmark.record import Settings, Split, Splits, Tags
 from leaderboard.results import chapter4
 from leaderboard.results.committed import named
 from leaderboard.results.generators import boards, read_generators
@@ -66,16 +67,7 @@ def made(model: str, frechet: float, *, form: str = "frames", seeds: int = 1, **
         attributes=attributes,
         labels=labels,
         source="tests",
-        dataset=Dataset(
-            release="standard",
-            size="mini",
-            seed=1,
-            frames=32,
-            fps=16.0,
-            image_size=64,
-            classes=("one", "other"),
-            splits=Splits(train=split, valid=split, test=split),
-        ),
+        dataset=dataclasses.replace(DATASET, seed=1, splits=Splits(train=split, valid=split, test=split)),
         config=Settings(model=settings, training={"epochs": 3}),
         features=Network(name="frames", sha256=HASH),
         seeds=tuple(
@@ -95,15 +87,7 @@ def made(model: str, frechet: float, *, form: str = "frames", seeds: int = 1, **
         ),
         parameters=1_500_000,
         flops_per_sample=10,
-        environment=Environment(
-            device="a *computer*",
-            precision="32-true",
-            threads=1,
-            commit="unknown",
-            python="3",
-            platform="x",
-            libraries={},
-        ),
+        environment=dataclasses.replace(ENVIRONMENT, device="a *computer*"),
         tags=Tags(verified=False, extra_data=False, note=""),
     )
 

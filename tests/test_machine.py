@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import mmap
-import subprocess
 from pathlib import Path
 
 import pytest
 import torch
+from git_folder import git
 
 from benchmark import machine
 from dynamics_gen.errors import ConfigError, UnknownNameError
@@ -58,12 +58,6 @@ def test_free_memory_is_what_the_machine_has_left() -> None:
     """Between nothing and all of it."""
     total = int(Path("/proc/meminfo").read_text().split()[1]) * 1024
     assert 0 < machine.free_memory(CPU) < total
-
-
-def git(folder: Path, *words: str) -> str:
-    """Runs git in a folder."""
-    command = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@t", *words]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_commit_is_that_of_the_checkout_that_holds_the_code(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from synthetic_records import DATASET, ENVIRONMENT
 
 from benchmark.generation.record import Network, View
 from benchmark.prediction import record
 from benchmark.prediction.record import Errors, Motion, Record, Scores, Seed
-from benchmark.record import Dataset, Environment, Settings, Split, Splits, Tags
+from benchmark.record import Settings, Tags
 from leaderboard.results.predictors import PREDICTORS, make_predictors_page, read_predictors
 
 BOARD = Path(__file__).parent.parent / "leaderboard"
@@ -55,7 +56,6 @@ def made(model: str, mse: float, *, drawn: tuple[float, float] | None = None, si
         motion=motion(0.5, 0.29),
         motion_of_data=motion(0.01, 0.966),
     )
-    split = Split(fingerprint=HASH, clips=500)
     return Record(
         record_version=record.RECORD_VERSION,
         metric_version=record.METRIC_VERSION,
@@ -66,16 +66,7 @@ def made(model: str, mse: float, *, drawn: tuple[float, float] | None = None, si
         horizon=10,
         stochastic=drawn is not None,
         source="none",
-        dataset=Dataset(
-            release="standard",
-            size="mini",
-            seed=0,
-            frames=32,
-            fps=16.0,
-            image_size=64,
-            classes=("a", "b"),
-            splits=Splits(train=split, valid=split, test=split),
-        ),
+        dataset=DATASET,
         config=Settings(model={"image_size": size}, training={"epochs": 7}),
         features=Network(name="motion", sha256=HASH),
         seeds=(
@@ -94,15 +85,7 @@ def made(model: str, mse: float, *, drawn: tuple[float, float] | None = None, si
         ),
         parameters=1_500_000,
         flops_per_frame=1,
-        environment=Environment(
-            device="a card",
-            precision="32-true",
-            threads=1,
-            commit="0" * 40,
-            python="3.11",
-            platform="linux",
-            libraries={"torch": "2.4"},
-        ),
+        environment=replace(ENVIRONMENT, device="a card"),
         tags=Tags(verified=False, extra_data=False, note=""),
     )
 

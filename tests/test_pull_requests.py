@@ -12,49 +12,23 @@ from pathlib import Path
 
 import pytest
 import yaml
+from git_folder import git
 from submitted import ABOUT, build_test_split, enter
 
 from benchmark.errors import RecordError
 from benchmark.submission import said
 from benchmark.submission.pull_request import Review, review
 from benchmark.submission.split import open_split
-from dynamics_gen import hidden
-from dynamics_gen.config import BuildConfig
 
 ROOT = Path(__file__).parent.parent
 ENTRIES = Path("leaderboard", "entries")
 OWN = ENTRIES / ABOUT["group"] / ABOUT["entry"]
 
 
-def git(folder: Path, *words: str) -> str:
-    """Runs git in a folder."""
-    command = [
-        "git",
-        "-C",
-        str(folder),
-        "-c",
-        "user.name=t",
-        "-c",
-        "user.email=t@t",
-        "-c",
-        "protocol.file.allow=always",
-    ]
-    return subprocess.run([*command, *words], check=True, capture_output=True, text=True).stdout.strip()
-
-
 @pytest.fixture(scope="module")
 def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An open test split. Never change it."""
     return build_test_split(tmp_path_factory.mktemp("data") / "test")
-
-
-@pytest.fixture(scope="module")
-def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hidden test set, `public` and `private`. Never change it."""
-    root = tmp_path_factory.mktemp("hidden")
-    config = BuildConfig(split="test", per_class=2, image_size=16, frames=4, secret=bytes(range(100, 132)))
-    hidden.build_hidden(config, root / "public", root / "private", 1)
-    return root
 
 
 class Host:

@@ -24,7 +24,6 @@ from benchmark.submission.scored import read_scored
 from benchmark.submission.split import OpenedSplit, open_split
 from dynamics_gen import hidden
 from dynamics_gen.classes import CLASSES, factors
-from dynamics_gen.config import BuildConfig
 from dynamics_gen.errors import ShardError
 
 SALT = "5a" * 32
@@ -34,15 +33,6 @@ SALT = "5a" * 32
 def opened(tmp_path_factory: pytest.TempPathFactory) -> OpenedSplit:
     """A small open test split. Never change it."""
     return open_split(build_test_split(tmp_path_factory.mktemp("data") / "test"))
-
-
-@pytest.fixture(scope="module")
-def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a hidden test set of 20 clips, `public` and `private`. Never change it."""
-    root = tmp_path_factory.mktemp("hidden")
-    config = BuildConfig(split="test", per_class=2, image_size=16, frames=4, secret=bytes(range(100, 132)))
-    hidden.build_hidden(config, root / "public", root / "private", 1)
-    return root
 
 
 @pytest.fixture

@@ -28,8 +28,6 @@ from benchmark.submission import result
 from benchmark.submission.result import salted_sha256
 from benchmark.submission.score import score
 from benchmark.submission.split import open_split
-from dynamics_gen import hidden
-from dynamics_gen.config import BuildConfig
 from leaderboard.board import Board, make_boards
 from leaderboard.entries import read_entries, read_entry
 from leaderboard.markdown import page
@@ -67,17 +65,15 @@ def score_into(folder: Path, split: Path, labels: Path | None = None) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a board, an open test split and a hidden test set. Never change it."""
+def made(tmp_path_factory: pytest.TempPathFactory, secret: Path) -> Path:
+    """A folder with a board, and an open test split; an entry for that and one for `secret`. Never change it."""
     root = tmp_path_factory.mktemp("made")
     split = build_test_split(root / "data" / "test")
     write_record(root / "board" / RECORD, split)
     score_into(enter(root / "board" / "entries", split), split)
-    config = BuildConfig(split="test", per_class=2, image_size=16, frames=4, secret=bytes(range(100, 132)))
-    hidden.build_hidden(config, root / "public", root / "private", 1)
     about = {"group": "their-group", "entry": "secret", "extra_data": "Kinetics"}
-    folder = enter(root / "board" / "entries", root / "public" / "test", 3, **about)
-    score_into(folder, root / "public" / "test", root / "private" / "labels.csv")
+    folder = enter(root / "board" / "entries", secret / "public" / "test", 3, **about)
+    score_into(folder, secret / "public" / "test", secret / "private" / "labels.csv")
     return root
 
 
@@ -275,16 +271,16 @@ def test_tampered_predictions_are_refused(root: Path) -> None:
         boards_of(root)
 
 
-def enter_another(root: Path, made: Path) -> Path:
+def enter_another(root: Path, secret: Path) -> Path:
     """A second entry on the hidden test."""
-    folder = enter(root / "entries", made / "public" / "test", group="a-group", entry="second")
-    score_into(folder, made / "public" / "test", made / "private" / "labels.csv")
+    folder = enter(root / "entries", secret / "public" / "test", group="a-group", entry="second")
+    score_into(folder, secret / "public" / "test", secret / "private" / "labels.csv")
     return folder
 
 
-def test_results_of_one_hidden_test_agree(root: Path, made: Path) -> None:
+def test_results_of_one_hidden_test_agree(root: Path, secret: Path) -> None:
     """Two entries stand together; one that names another commitment for the same clips is refused."""
-    folder = enter_another(root, made)
+    folder = enter_another(root, secret)
     assert [row.rank for row in boards_of(root)[1].rows] == [1, 1]
     restate(folder, labels_sha256="0" * 64)
     with pytest.raises(RecordError, match=r"secret/result.json: speaks of other clips or labels than .*second/result"):
