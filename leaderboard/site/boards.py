@@ -62,7 +62,7 @@ def _filters(boards: Sequence[Board]) -> Html:
         tag("label", "Find", tag("input", id="find", type="search", placeholder="model, group, device, tag")),
         choice("input", "Input", inputs),
         choice("seeds", "Seeds", seeds),
-        tag("button", "Show all", type="reset"),
+        tag("button", "Show all", type="button"),
         tag("output", "", id="shown", role="status"),
         id="filters",
         hidden=True,

@@ -59,7 +59,10 @@
   }
 
   for (const kind of ["input", "change"]) form.addEventListener(kind, filter);
-  form.addEventListener("reset", () => setTimeout(filter));
+  form.querySelector("button").addEventListener("click", () => {
+    form.reset();
+    filter();
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   addEventListener("pageshow", filter); // also when a browser brings back what was typed
   form.hidden = false;
