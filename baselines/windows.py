@@ -1,4 +1,4 @@
-"""Short windows of clips, for models that look no further than a few frames."""
+"""Windows of clips, for models that look no further than a few frames: drawn, or one after the other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from benchmark.chosen import window_starts
 from benchmark.prediction.contract import Clips
+from dynamics_gen.errors import ConfigError
 
 
 def drawn_windows(clips: Clips, count: int, length: int) -> Float[Tensor, "windows length channels height width"]:
@@ -18,3 +20,18 @@ def drawn_windows(clips: Clips, count: int, length: int) -> Float[Tensor, "windo
     times = starts.T[..., None] + torch.arange(length, device=clips.device)  # [N, B, L]
     rows = torch.arange(len(clips), device=clips.device)[:, None]
     return clips.transpose(1, 2)[rows, times].flatten(0, 1)
+
+
+def covering_windows(clips: Clips, length: int) -> Float[Tensor, "batch windows channels length height width"]:
+    """As few windows of neighbouring frames as cover a clip, in order: from its first frame to its last, evenly spread.
+
+    They overlap where `length` does not divide the clip's frames.
+
+    Raises:
+        ConfigError: a clip is shorter.
+    """
+    frames = clips.shape[2]
+    if frames < length:
+        raise ConfigError(f"got clips of {frames} frames, expected {length} or more")
+    starts = window_starts(frames, length)
+    return torch.stack([clips[:, :, start : start + length] for start in starts], dim=1)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark import figures, spec, tune_command
+from benchmark.classify_command import classify
 from benchmark.generation import command
 from benchmark.human.command import human
 from benchmark.options import DEVICE, OVERWRITE, RESUME, WORKERS, place
@@ -45,6 +46,7 @@ def main() -> None:
 
 main.add_command(human)
 main.add_command(submit)
+main.add_command(classify)
 main.add_command(reproduce)
 main.add_command(tune_command.tune)
 for _command in (command.sample, command.reconstruct, command.interpolate, predict):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 from fake_clips import fake_clip
 
-from dynamics_gen.clip import Clip
+from dynamics_gen import hidden, seeds
+from dynamics_gen.classes import factors
+from dynamics_gen.clip import AnnotatedClip, Clip
 from dynamics_gen.config import SPLITS, BuildConfig
 from dynamics_gen.generate import build_split
 
@@ -76,6 +80,37 @@ def build_squares(data: Path, per_class: tuple[int, int, int] = (8, 2, 3)) -> Pa
         config = BuildConfig(split=split, per_class=clips, image_size=SIDE, frames=FRAMES)
         build_split(config, data / "dynamics-tiny" / split, workers=1, source=square_clips)
     return data
+
+
+def private_squares(config: BuildConfig, indices: Sequence[int]) -> Iterator[Clip]:
+    """Stands in for the renderer of a hidden test set: the places are the labels that the secret draws."""
+    labels = seeds.labels(config, 0, config.clips)
+    for index in indices:
+        path, speed = factors(label := int(labels[index]))
+        yield replace(
+            fake_clip(config, index),
+            clip_id=hidden.opaque_id(config.secret, index),
+            label=label,
+            path=path,
+            speed=speed,
+            video=square_video(np.random.default_rng(1_000 + index), label, config.frames, config.image_size),
+        )
+
+
+def public_squares(config: BuildConfig, indices: Sequence[int]) -> Iterator[AnnotatedClip]:
+    """What is published of them."""
+    for clip in private_squares(config, indices):
+        yield AnnotatedClip(clip_id=clip.clip_id, columns=clip.large())
+
+
+def build_hidden_squares(root: Path, frames: int = FRAMES) -> Path:
+    """Builds a hidden test set of 30 such clips, `public` and `private` under `root`; returns `root`."""
+    config = BuildConfig(split="test", per_class=3, image_size=SIDE, frames=frames, secret=bytes(range(32)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hidden, "public_clips", public_squares)
+        patch.setattr(hidden, "private_clips", private_squares)
+        hidden.build_hidden(config, root / "public", root / "private", 1)
+    return root
 
 
 class MemorySplit:

@@ -17,10 +17,11 @@ from safetensors.torch import load_file
 
 import dynamics_gen
 from benchmark import cli, predictions, record, spec
+from benchmark.chosen import window_starts
 from benchmark.errors import ModelError, TrainingError
 from benchmark.plan import Options, make_plan
 from benchmark.run import run_model
-from benchmark.shifted import Wishes, evaluate_run, shifted_releases, window_starts
+from benchmark.shifted import Wishes, evaluate_run, shifted_releases
 from dynamics_gen.config import RELEASES, BuildConfig
 from dynamics_gen.errors import ConfigError, UnknownNameError
 from dynamics_gen.generate import build_split
