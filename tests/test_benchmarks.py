@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from moving_squares import MODEL, build_squares
@@ -68,3 +69,22 @@ def test_loader_is_measured_against_a_ready_batch(squares: Path, tmp_path: Path)
         "read as needed",
     ]
     assert "1.000 of ready (processor time 1.000)" in lines[0]
+
+
+def test_coverage_is_counted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row a setting, and the ranges over them; what is covered is a share of the draws."""
+    monkeypatch.setattr("sys.argv", ["coverage.py", "--draws", "2", "--clips", "50"])
+    module = program("coverage")
+    module.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(module.CENTRES) * len(module.DEVIATIONS) + 2 + len(module.DEVIATIONS)
+    assert lines[1].split()[:3] == ["50", "0.0012", "0.00"]
+    assert {float(value) for line in lines[1:21] for value in line.split()[3:6]} <= {0.0, 0.5, 1.0}
+
+
+def test_truth_of_the_simulation_is_its_mean() -> None:
+    """The quadrature against a million draws of one clip each."""
+    module = program("coverage")
+    rng, label = np.random.default_rng(0), np.arange(100_000) % 10
+    errors = [module.draw(rng, module.clips(rng, label, -1.5), 1, 0.0).mean() for _ in range(10)]
+    assert np.mean(errors) == pytest.approx(module.true_error(-1.5, 0.0), abs=0.002)

@@ -21,9 +21,9 @@ def drawn(rng: np.random.Generator, seeds: int, hardness: np.ndarray, spread: fl
     return rng.random((seeds, len(LABELS))) < 1 / (1 + np.exp(-logits))
 
 
-@pytest.mark.parametrize("spread", [0.0, 0.4])
+@pytest.mark.parametrize("spread", [0.0, 0.15])
 def test_interval_between_equal_models_holds_zero(spread: float) -> None:
-    """Two models alike in everything, three and five seeds: 95 % is 92 % at the least, and p says the same."""
+    """Two models alike in everything, three and five seeds: 95 % hold, but for the chance of 500 trials; p agrees."""
     rng = np.random.default_rng(0)
     holds, small = 0, 0
     for _ in range(500):
@@ -32,8 +32,8 @@ def test_interval_between_equal_models_holds_zero(spread: float) -> None:
         assert (found.low <= 0 <= found.high) == (found.p >= 0.05) or abs(found.p - 0.05) < 1e-3
         holds += found.low <= 0 <= found.high
         small += found.p < 0.05
-    assert 0.92 <= holds / 500 < 1
-    assert 0 < small / 500 <= 0.08
+    assert 0.935 <= holds / 500 < 1
+    assert 0 < small / 500 <= 0.065
 
 
 def test_pairing_tells_apart_what_single_intervals_do_not() -> None:
@@ -94,6 +94,15 @@ def test_no_difference_anywhere_is_no_evidence() -> None:
 def test_tail_of_student(t: float, freedom: float) -> None:
     """Scipy's, on both sides."""
     assert t_tail(t, freedom) == pytest.approx(2 * stats.t.sf(abs(t), freedom), abs=1e-6)
+
+
+def test_seeds_that_err_equally_often_are_no_evidence() -> None:
+    """Seeds of one error each, on clips of their own: no variance is left, nothing is divided by it, and p is 1."""
+    rng = np.random.default_rng(0)
+    wrong = np.stack([rng.permutation(len(LABELS)) < 30 for _ in range(3)])
+    found = between_models(wrong, wrong, LABELS)
+    assert (found.mean, found.p) == (0, 1)
+    assert found.low == -found.high
 
 
 def test_holms_adjustment_as_published() -> None:
