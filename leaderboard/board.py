@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from statistics import fmean
+from statistics import fmean, stdev
 
 import numpy as np
 
+from benchmark.calibration import calibration
+from benchmark.comparison import Difference, between_models, holm
 from benchmark.record import Record
 from benchmark.statistics import REPLICATES, Interval, mean_error_interval
 from benchmark.submission.schema import EvaluationSplit
@@ -55,6 +57,12 @@ class Row:
     seeds: int
     test_error: float
     interval: Interval
+    deviation: float | None
+    """Of the test error from seed to seed; of one seed there is none."""
+    above: Difference | None = None
+    """How much more it errs than the ranked row above it, on the same clips; p is adjusted for all of the board's."""
+    calibration_error: float | None
+    """Expected calibration error on test; None where the labels are hidden."""
     valid_error: float | None
     train_error: float | None
     error_path: float | None
@@ -142,7 +150,7 @@ def make_boards(entries: Sequence[Entry], submissions: Sequence[Submitted] = ())
             size=key[3],
             fingerprint=key[4],
             clips=groups[key][0].split.clips,
-            rows=ranked(groups[key]),
+            rows=compared(ranked(groups[key])),
         )
         for key in order
     ]
@@ -168,6 +176,8 @@ def make_row(entry: Entry) -> Row:
         seeds=len(seeds),
         test_error=test_error,
         interval=interval,
+        deviation=_deviation([score.error for score in test]),
+        calibration_error=_calibration_error(entry.test),
         valid_error=fmean(seed.scores.valid.error for seed in seeds),
         train_error=fmean(seed.scores.train.error for seed in seeds),
         error_path=_mean(score.error_path for score in test),
@@ -199,6 +209,8 @@ def make_submitted_row(made: Submitted) -> Row:
         seeds=len(scores),
         test_error=fmean(one.error for one in scores),
         interval=made.result.error_interval.interval,
+        deviation=_deviation([one.error for one in scores]),
+        calibration_error=None if made.test is None else _calibration_error(made.test),
         valid_error=None,
         train_error=None,
         error_path=_mean(one.error_path for one in scores),
@@ -230,6 +242,15 @@ def _mean_error(scored: Scored, replicates: int = REPLICATES) -> tuple[float, In
     return float(wrong.mean()), mean_error_interval(wrong, scored.label, np.random.default_rng(0), replicates)
 
 
+@cache
+def _calibration_error(scored: Scored) -> float:
+    return fmean(calibration(said).expected_error for said in scored.seeds)
+
+
+def _deviation(errors: Sequence[float]) -> float | None:
+    return stdev(errors) if len(errors) > 1 else None
+
+
 def _mean(errors: Iterable[float | None]) -> float | None:
     known = [error for error in errors if error is not None]
     return fmean(known) if known else None
@@ -238,14 +259,37 @@ def _mean(errors: Iterable[float | None]) -> float | None:
 def ranked(rows: Sequence[Row]) -> tuple[Row, ...]:
     """Sorts rows by test error and ranks them by `RANK_RULE`."""
     ordered = sorted(rows, key=lambda row: (row.test_error, row.group, row.name))
+    known = [None if row.local or row.seeds < LEAST_SEEDS else row.interval for row in ordered]
+    return tuple(replace(row, rank=rank) for row, rank in zip(ordered, ranks(known), strict=True))
+
+
+def ranks(intervals: Iterable[Interval | None]) -> list[int | None]:
+    """Ranks of rows in their order, from the interval of each, by `RANK_RULE`; None of those that are passed over."""
     place, rank, best = 0, 0, None
-    result = []
-    for row in ordered:
-        if row.local or row.seeds < LEAST_SEEDS:
-            result.append(replace(row, rank=None))
+    found: list[int | None] = []
+    for interval in intervals:
+        if interval is None:
+            found.append(None)
             continue
         place += 1
-        if best is None or not row.interval.overlaps(best):
-            rank, best = place, row.interval
-        result.append(replace(row, rank=rank))
-    return tuple(result)
+        if best is None or not interval.overlaps(best):
+            rank, best = place, interval
+        found.append(rank)
+    return found
+
+
+def compared(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Holds each ranked row against the ranked one above it, where the labels of the clips they share are known."""
+    above: dict[int, Difference] = {}
+    better: Scored | None = None
+    for place, row in enumerate(rows):
+        if row.rank is None:
+            continue
+        if (scored := row.source.test) is not None and better is not None and scored.is_of(better):
+            above[place] = between_models(scored.wrong, better.wrong, scored.label)
+        better = scored
+    adjusted = dict(zip(above, holm([found.p for found in above.values()]), strict=True))
+    return tuple(
+        replace(row, above=replace(above[place], p=adjusted[place])) if place in above else row
+        for place, row in enumerate(rows)
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from benchmark.comparison import Difference
 from benchmark.statistics import Interval
 from leaderboard.board import Row
 
@@ -26,6 +27,14 @@ def percent(share: float | None) -> str:
 def with_interval(share: float, interval: Interval) -> str:
     """A fraction and its interval as percentages: 12.3 (10.1–14.5)."""
     return f"{percent(share)} ({percent(interval.low)}–{percent(interval.high)})"
+
+
+def more(difference: Difference | None) -> str:
+    """A difference in points, with its p: +3.1 (0.02); a dash where there is none."""
+    if difference is None:
+        return "–"
+    p = "<0.001" if difference.p < 0.001 else f"{difference.p:.1g}" if difference.p < 0.1 else f"{difference.p:.2f}"
+    return f"{100 * difference.mean:+.1f} ({p})"
 
 
 def duration(seconds: float) -> str:
@@ -60,6 +69,9 @@ COLUMNS = (
     Column("train %", lambda row: percent(row.train_error)),
     Column("path %", lambda row: percent(row.error_path)),
     Column("speed %", lambda row: percent(row.error_speed)),
+    Column("calibration %", lambda row: percent(row.calibration_error)),
+    Column("deviation %", lambda row: percent(row.deviation)),
+    Column("than above (p)", lambda row: more(row.above)),
     Column("seeds", lambda row: str(row.seeds)),
     Column("parameters", lambda row: count(row.parameters)),
     Column("GFLOPs/clip", lambda row: gflops(row.flops_per_clip)),
@@ -72,9 +84,12 @@ COLUMNS = (
 LEGEND = (
     "Errors are means over seeds, of all clips of the split (train: of the clips that were scored), at the epoch chosen"
     " on valid. *path* and *speed*: share of test clips whose path or speed type is wrong (rotation counts as a type of"
-    " its own). *GFLOPs/clip*: one forward pass. *training*: one seed, from start to scores. *clips/s*: in training."
-    " *tags*: whether the maintainers ran or scored it themselves (verified) or its predictions alone (scored by the"
-    " host; the rest of the row is then what the entrant says), what the model sees, other data used."
+    " its own). *calibration*: expected calibration error on test, in 15 bins. *deviation*: of the test error from seed"
+    " to seed. *than above*: by how many points it errs more often than the ranked row above it, clip by clip, and p of"
+    " a paired test that knows of clips and of seeds (two-sided, adjusted after Holm for all of the board)."
+    " *GFLOPs/clip*: one forward pass. *training*: one seed, from start to scores. *clips/s*: in training. *tags*:"
+    " whether the maintainers ran or scored it themselves (verified) or its predictions alone (scored by the host; the"
+    " rest of the row is then what the entrant says), what the model sees, other data used."
 )
 
 

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from synthetic_records import make_record, write_run
 
+from benchmark.comparison import Difference, between_models, holm
 from benchmark.record import Record
 from benchmark.statistics import Interval
-from leaderboard.board import Row, make_boards, make_row, ranked
+from leaderboard.board import Row, compared, make_boards, make_row, ranked
+from leaderboard.columns import more
 from leaderboard.entries import Entry, read_entry
 
 
@@ -62,6 +64,41 @@ def test_row_holds_means_over_seeds(entry: Entry) -> None:
     assert row.train_error == 0
     assert row.interval.low < row.test_error < row.interval.high
     assert make_row(entry).interval == row.interval
+
+
+def test_row_tells_how_seeds_differ_and_how_sure_it_says_it_is(entry: Entry) -> None:
+    """The deviation of the seeds' errors and the mean of their calibration errors; one seed has no deviation."""
+    row = make_row(entry)
+    errors = [seed.scores.test.error for seed in entry.record.seeds]
+    mean = sum(errors) / 3
+    assert row.deviation == pytest.approx((sum((error - mean) ** 2 for error in errors) / 2) ** 0.5)
+    # Every clip is said to be of a class with a confidence of 0.82.
+    assert row.calibration_error == pytest.approx(fmean(abs(1 - error - 0.82) for error in errors), abs=1e-6)
+    alone = replace(entry, record=replace(entry.record, seeds=entry.record.seeds[:1]))
+    assert make_row(alone).deviation is None
+
+
+def test_ranked_rows_are_held_against_the_one_above(tmp_path: Path) -> None:
+    """By a paired test on the same clips, adjusted for all; rows without a rank, and other clips, are left out."""
+    made = {}
+    errors = {"a": (0.1, 0.12, 0.11), "b": (0.12,), "c": (0.18, 0.2, 0.19), "d": (0.26, 0.25, 0.28)}
+    for place, (name, of_seeds) in enumerate(errors.items()):
+        write_run(tmp_path / name, *make_record(errors=of_seeds, rng_seed=place))
+        made[name] = read_entry(tmp_path / name, "ours", name)
+    (board,) = make_boards(list(made.values()))
+    found = {row.name: row.above for row in board.rows}
+    assert found["a"] is found["b"] is None
+    expected = {
+        (one, other): between_models(made[one].wrong, made[other].wrong, made[one].label)
+        for one, other in (("c", "a"), ("d", "c"))
+    }
+    adjusted = holm([each.p for each in expected.values()])
+    for ((one, _), each), p in zip(expected.items(), adjusted, strict=True):
+        assert found[one] == replace(each, p=p)
+    assert adjusted[0] > expected["c", "a"].p or adjusted[1] > expected["d", "c"].p
+    elsewhere = replace(made["c"], test=replace(made["c"].test, clip_id=made["c"].test.clip_id[::-1]))
+    ranks = compared(make_boards([made["a"], elsewhere])[0].rows)
+    assert [row.above for row in ranks] == [None, None]
 
 
 def test_clearly_different_rows_are_ranked_by_place(entry: Entry) -> None:
@@ -130,3 +167,13 @@ def test_new_neighbour_changes_no_interval(entry: Entry) -> None:
     (alone,) = make_boards([entry])
     (both,) = make_boards([with_record(entry, name="0"), entry])
     assert both.rows[1].interval == alone.rows[0].interval
+
+
+@pytest.mark.parametrize(
+    ("mean", "p", "text"),
+    [(0.0314, 0.0212, "+3.1 (0.02)"), (-0.001, 0.8, "-0.1 (0.80)"), (0.2, 1e-9, "+20.0 (<0.001)")],
+)
+def test_a_difference_is_told_in_points_with_its_p(mean: float, p: float, text: str) -> None:
+    """With its sign; where there is none, a dash."""
+    assert more(Difference(mean=mean, low=-1, high=1, p=p)) == text
+    assert more(None) == "–"

@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import replace
 from pathlib import Path
+from statistics import stdev
 
 import pytest
 from synthetic_records import make_record, write_run
@@ -28,6 +29,11 @@ def test_spreadsheet_holds_the_numbers_of_the_record(tmp_path: Path) -> None:
     assert tuple(line) == HEADINGS
     assert float(line["test_error"]) == pytest.approx(sum(s.scores.test.error for s in made.seeds) / 3, abs=1e-6)
     assert float(line["test_error_low"]) < float(line["test_error"]) < float(line["test_error_high"])
+    assert float(line["test_error_deviation"]) == pytest.approx(
+        stdev(seed.scores.test.error for seed in made.seeds), abs=1e-6
+    )
+    assert 0 < float(line["calibration_error"]) < 0.3
+    assert (line["more_than_above"], line["more_than_above_p"]) == ("", "")
     assert line["parameters"] == "860000"
     assert line["seeds"] == "3"
     assert line["rank"] == "1"
