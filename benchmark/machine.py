@@ -1,4 +1,7 @@
-"""The machine a run is on: its device, its number format, its memory, and what a record says of them."""
+"""The machine a run is on: its device, its number format, its memory, and what a record says of them.
+
+Torch is loaded by what asks for a device: whoever scores predictions needs none.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ import platform
 import resource
 import subprocess
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from benchmark.recipe import PRECISIONS
 from benchmark.record import Environment
 from dynamics_gen.errors import ConfigError, UnknownNameError
+
+if TYPE_CHECKING:
+    import torch
 
 DEVICES = ("auto", "cpu", "cuda")
 LIBRARIES = (
@@ -44,6 +49,8 @@ def choose_device(name: str, number: int | None = None) -> torch.device:
         UnknownNameError: no device has that name.
         ConfigError: there is no CUDA device, or none of that number.
     """
+    import torch
+
     if name not in DEVICES:
         raise UnknownNameError("device", name, DEVICES)
     if name == "cuda" and not torch.cuda.is_available():
@@ -72,6 +79,8 @@ def choose_precision(name: str, device: torch.device) -> str:
     if name != "auto":
         assert name in PRECISIONS
         return name
+    import torch
+
     native = torch.backends.mkldnn.is_available() and torch.cpu._is_avx512_bf16_supported()
     return "bf16-mixed" if device.type == "cpu" and native else "32-true"
 
@@ -94,6 +103,8 @@ def keep_freed_memory() -> bool:
 def free_memory(device: torch.device) -> int:
     """Bytes that a tensor on the device could still take: of the GPU, or of the machine and its control group."""
     if device.type == "cuda":
+        import torch
+
         return torch.cuda.mem_get_info(device)[0]
     free = [_field("/proc/meminfo", "MemAvailable:")]
     with contextlib.suppress(OSError, ValueError):  # "max", or no control groups of version 2
@@ -107,6 +118,8 @@ def free_memory(device: torch.device) -> int:
 def reset_peak_memory(device: torch.device) -> None:
     """Starts `peak_memory` anew, where the system can."""
     if device.type == "cuda":
+        import torch
+
         torch.cuda.reset_peak_memory_stats(device)
     else:
         with contextlib.suppress(OSError):
@@ -116,6 +129,8 @@ def reset_peak_memory(device: torch.device) -> None:
 def peak_memory(device: torch.device) -> int:
     """Most bytes taken since the last reset: on a GPU by tensors there, else by the process, clips included."""
     if device.type == "cuda":
+        import torch
+
         return torch.cuda.max_memory_allocated(device)
     return _field("/proc/self/status", "VmHWM:") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
@@ -123,6 +138,8 @@ def peak_memory(device: torch.device) -> int:
 def device_name(device: torch.device) -> str:
     """What the device calls itself."""
     if device.type == "cuda":
+        import torch
+
         return torch.cuda.get_device_name(device)
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -151,6 +168,8 @@ def commit(folder: Path = Path(__file__).parent) -> str:
 
 def environment(device: str, precision: str) -> Environment:
     """What a record says of where it was made: on which device, by name, and in which number format."""
+    import torch
+
     return Environment(
         device=device,
         precision=precision,

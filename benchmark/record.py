@@ -4,7 +4,8 @@ A record holds numbers as they were measured. Nothing derived is stored: ranks, 
 computed from records. Errors are fractions from 0 to 1.
 
 Version 1 describes classification; version 2 adds `shifted`: other test sets that the chosen weights were put to.
-A record of version 1 reads as one of version 2 that was put to none.
+A record of version 1 reads as one of version 2 that was put to none; the first of them did not name the classes, which
+were those of Dynamics.
 
     record = read(Path("runs/conv3d/standard-mini/record.json"))
     write(record, path)          # checks first, then writes whole or not at all
@@ -277,6 +278,8 @@ def parse(text: str, where: str = "record.json") -> Record:
         )
     if version == 1 and "shifted" not in document:
         document |= {"record_version": RECORD_VERSION, "shifted": []}
+        if isinstance(dataset := document.get("dataset"), dict):
+            dataset.setdefault("classes", list(CLASSES))
     record = build(Record, document, where)
     _check(record, where)
     return record

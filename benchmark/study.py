@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import time
@@ -10,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmark import machine, stages
+from benchmark import machine, stages, study_record
 from benchmark.checkpoint import first_difference, refuse_change
 from benchmark.errors import TrainingError
 from benchmark.plan import Options, Plan
+from benchmark.study_record import STUDY_VERSION, Study, StudySeed
 from dynamics_gen.files import write_whole
 
 
@@ -45,16 +45,18 @@ def run_study(planned: Plan, options: Options, say: Callable[[str], None]) -> di
             working = folder.path / f"seed-{seed}"
             working.mkdir(exist_ok=True)
             findings = planned.model.module.study(planned.config, seed, working, planned.device, say)
-            found.append({"seed": seed, "findings": findings, "seconds": round(time.monotonic() - start, 1)})
-        made = {
-            "study": description.name,
-            "source": description.source,
-            "config": settings,
-            "seeds": found,
-            "environment": dataclasses.asdict(machine.environment(planned.hardware, planned.training.precision)),
-        }
-        write_whole(folder.study, (json.dumps(made, indent=1, allow_nan=False) + "\n").encode())
-        return made
+            found.append(
+                StudySeed(seed=seed, findings=stages.plain(findings), seconds=round(time.monotonic() - start, 1))
+            )
+        made = Study(
+            study_version=STUDY_VERSION,
+            study=description.name,
+            source=description.source,
+            config=settings,
+            seeds=tuple(found),
+            environment=machine.environment(planned.hardware, planned.training.precision),
+        )
+        return stages.plain(dataclasses.asdict(study_record.write(made, folder.study)))
 
 
 class KeptRows:
@@ -85,15 +87,14 @@ class KeptRows:
 
 def _there(planned: Plan, settings: dict[str, Any], seeds: int) -> dict[str, Any] | None:
     """The finished study, if it is of these settings and has as many seeds."""
-    with contextlib.suppress(FileNotFoundError):
-        there = json.loads(planned.folder.study.read_text("utf-8"))
-        difference = first_difference(there["config"], settings)
-        if difference is not None:
-            name, before, now = difference
-            raise TrainingError(
-                f"{planned.folder.study} is of {name} = {before}, and now {name} is {now}: "
-                "start again with --overwrite, or keep both with another --runs folder"
-            )
-        if len(there["seeds"]) >= seeds:
-            return there
-    return None
+    if not planned.folder.study.exists():
+        return None
+    there = stages.plain(dataclasses.asdict(study_record.read(planned.folder.study)))
+    difference = first_difference(there["config"], settings)
+    if difference is not None:
+        name, before, now = difference
+        raise TrainingError(
+            f"{planned.folder.study} is of {name} = {before}, and now {name} is {now}: "
+            "start again with --overwrite, or keep both with another --runs folder"
+        )
+    return there if len(there["seeds"]) >= seeds else None

@@ -54,10 +54,16 @@ def read_references(root: Path) -> list[Reference]:
         RecordError: a file is not as the format has it.
         OSError: a file cannot be read.
     """
-    return [_read(path) for path in sorted((root / "reference").glob("*.json"))]
+    return [read(path) for path in sorted((root / "reference").glob("*.json"))]
 
 
-def _read(path: Path) -> Reference:
+def read(path: Path) -> Reference:
+    """Reads one published table.
+
+    Raises:
+        RecordError: it is not as the format has it.
+        OSError: it cannot be read.
+    """
     try:
         return parse(Reference, path.read_text("utf-8"), str(path))
     except UnicodeDecodeError as error:

@@ -44,7 +44,7 @@ def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "studies" / "broken"
     folder.mkdir(parents=True)
     (folder / "study.json").write_text("[]")
-    with pytest.raises(RecordError, match=r"broken.study\.json is no study"):
+    with pytest.raises(RecordError, match=r"broken.study\.json: the document is a list of 0: expected an object"):
         read_studies(tmp_path)
 
 

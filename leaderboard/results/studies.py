@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmark.errors import RecordError
+from benchmark import study_record
 from leaderboard.markdown import escape, table
 from leaderboard.results.words import NOT_MEASURED, p_value
 
@@ -30,17 +30,11 @@ def read_studies(root: Path) -> dict[str, dict[str, Any]]:
     """Every study of the board at `root`, by name.
 
     Raises:
-        RecordError: a file is no JSON, or not what a study writes.
+        RecordError: a file is not what `bench run` of a study writes.
         OSError: a file cannot be read.
     """
-    found = {}
-    for path in sorted((root / STUDIES).glob("*/study.json")):
-        try:
-            content = json.loads(path.read_text("utf-8"))
-            found[str(content["study"])] = content
-        except (ValueError, KeyError, TypeError) as error:
-            raise RecordError(f"{path} is no study ({error!r}): expected what `bench run` of a study writes") from None
-    return found
+    found = [study_record.read(path) for path in sorted((root / STUDIES).glob("*/study.json"))]
+    return {one.study: dataclasses.asdict(one) for one in found}
 
 
 def toy(studies: Mapping[str, dict[str, Any]], way: str) -> list[str]:
