@@ -17,10 +17,12 @@ from benchmark.predictions import Predictions
 from benchmark.record import TOLERANCE
 from benchmark.statistics import mean_error_interval
 from benchmark.submission import result
+from benchmark.submission.ownership import submission_in
 from benchmark.submission.result import HIDDEN, OPEN, Result
 from benchmark.submission.schema import EvaluationSplit, Submission
 from benchmark.submission.scored import Scored as Read
 from benchmark.submission.scored import read_scored
+from benchmark.submission.views import CLASSIFICATION
 from leaderboard.entries import ENTRIES, Entry, Scored, folders_in, is_submission
 
 
@@ -69,7 +71,7 @@ def known_tests(entries: Sequence[Entry]) -> dict[str, Known]:
 
 
 def read_submissions(root: Path, entries: Sequence[Entry]) -> list[Submitted]:
-    """Reads every submission of the board at `root` that has a result, in the order of their names.
+    """Reads every submission of classification that has a result, of the board at `root`, in the order of their names.
 
     Args:
         root: the board's folder.
@@ -84,6 +86,8 @@ def read_submissions(root: Path, entries: Sequence[Entry]) -> list[Submitted]:
     for folder in folders_in(root):
         if not is_submission(folder) or not (folder / result.FILE).is_file():
             continue
+        if (said := submission_in(folder)) is not None and said.task != CLASSIFICATION:
+            continue  # predicted and generated frames stand on boards of their own
         read = read_scored(folder)
         made, like = read.result, known.get(read.result.test.fingerprint)
         test = None if like is None else _held_to(read, like, folder)

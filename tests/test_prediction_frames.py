@@ -1,4 +1,4 @@
-"""Errors of predicted frames, step by step, against closed forms and another library."""
+"""Errors of predicted frames, step by step, against closed forms and other libraries."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torchmetrics.functional.image import structural_similarity_index_measure
 
-from benchmark.prediction.frames import METRICS, MOST_DECIBELS, best_of, frame_errors
+from benchmark.prediction.frames import METRICS, MOST_DECIBELS, best_of, frame_errors, similarity
 from benchmark.prediction.record import summed
 
 
@@ -47,6 +48,15 @@ def test_errors_are_those_of_scikit_image() -> None:
             settings = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1}
             places = structural_similarity(one, other, channel_axis=0, full=True, **settings)[1]
             assert found.ssim[clip, step] == pytest.approx(np.mean(places), abs=2e-3)
+
+
+def test_similarity_is_that_of_torchmetrics() -> None:
+    """To rounding, though rows and columns are smoothed one by one; of pixels that are not square too."""
+    truth, said = pair(side=24)
+    for frames in (truth, truth[..., :16]):
+        one, other = (clips[..., : frames.shape[-1]].transpose(1, 2).flatten(0, 1).double() for clips in (said, truth))
+        expected = structural_similarity_index_measure(one, other, data_range=1.0, reduction="none")
+        torch.testing.assert_close(similarity(one, other).flatten(1).mean(1), expected, atol=1e-12, rtol=0)
 
 
 def test_best_is_taken_clip_by_clip_and_metric_by_metric() -> None:

@@ -99,7 +99,7 @@ def test_pickles_are_not_loaded(
     put(entry, NPZ, archive({"clip_id.npy": pickle.dumps(Bomb()), "probabilities.npy": b""}))
     assert refusal(entry, opened).startswith(f"{NPZ}: clip_id has no readable .npy header")
     put(entry, NPZ, pickle.dumps(Bomb()))
-    assert refusal(entry, opened).startswith(f"{NPZ}: not a readable .npz of two plain arrays")
+    assert refusal(entry, opened).startswith(f"{NPZ}: not a readable .npz of plain arrays")
     assert not (tmp_path / "pickled").exists()
 
 
@@ -208,16 +208,16 @@ def test_an_archive_of_a_million_members_is_not_listed(entry: Path, opened: Open
     """Neither by a long directory, nor by a comment, nor in the 64-bit form that hides its length."""
     many = archive({f"{number}.npy": b"" for number in range(2_000)})
     put(entry, NPZ, many)
-    assert refusal(entry, opened).startswith(f"{NPZ}: not a readable .npz of two plain arrays")
+    assert refusal(entry, opened).startswith(f"{NPZ}: not a readable .npz of plain arrays")
     put(entry, NPZ, archive({"clip_id.npy": b"", "probabilities.npy": b""}, comment=b"PK\x05\x06" + many[-18:]))
-    assert refusal(entry, opened).startswith(f"{NPZ}: not a readable .npz of two plain arrays")
+    assert refusal(entry, opened).startswith(f"{NPZ}: not a readable .npz of plain arrays")
     small = many[:-6] + b"\0" * 6
     size = struct.unpack("<L", many[-10:-6])[0]
     record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 2_000, 2_000, size, len(many) - 22 - size)
     locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, len(many) - 22, 1)
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 2, 2, 100, 0, 0)
     put(entry, NPZ, small[:-22] + record + locator + end)
-    assert refusal(entry, opened).startswith(f"{NPZ}: not a readable .npz of two plain arrays")
+    assert refusal(entry, opened).startswith(f"{NPZ}: not a readable .npz of plain arrays")
 
 
 @pytest.mark.parametrize(

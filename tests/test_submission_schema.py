@@ -38,6 +38,24 @@ def test_what_is_written_is_read_back() -> None:
     assert made.about.authors == ("Ada Lovelace", "José Ñuñez")
 
 
+def test_a_submission_of_version_1_reads_as_one_of_version_2() -> None:
+    """Classification alone, which has no view; nothing else of an older version is taken, nor any of a newer one."""
+    made, _ = parse(json.dumps(GOOD))
+    newer, problems = parse(json.dumps(GOOD | {"submission_version": 2, "view": None}))
+    assert problems == []
+    assert made == newer
+    assert made is not None
+    assert (made.submission_version, made.task, made.view) == (2, "classification", None)
+    for changes, sentence in (
+        ({"view": None}, "submission_version is 1: expected"),
+        ({"task": "prediction"}, "view is null: expected 10 frames of 64×64 pixels, or"),
+        ({"submission_version": 3, "view": None}, "submission_version is 3: expected"),
+        ({"submission_version": True}, "submission_version is true: expected"),
+        ({"submission_version": 2}, "view is missing"),
+    ):
+        assert any(one.startswith(f"submission.json: {sentence}") for one in parse(json.dumps(GOOD | changes))[1])
+
+
 def test_every_problem_is_named_in_one_pass() -> None:
     """Seven mistakes in four places give seven sentences, each with the path of its field."""
     about = {name: value for name, value in ABOUT.items() if name != "contact"} | {

@@ -120,6 +120,18 @@ def neighbour_distances(features: Float64[np.ndarray, "n d"], k: int) -> Float64
     return reach
 
 
+def nearest_distances(
+    rows: Float64[np.ndarray, "n d"], others: Float64[np.ndarray, "m d"]
+) -> Float64[np.ndarray, " n"]:
+    """From each row to the nearest of some others.
+
+    Raises:
+        ValueError: the sets are no features of one network, or one is empty.
+    """
+    _check(rows, others, least=1)
+    return np.concatenate([distances.min(axis=1) for _, distances in _distances(rows, others)])
+
+
 def spread(features: Float64[np.ndarray, "n d"]) -> float:
     """Mean Euclidean distance between two different rows: 0 where a generator makes one picture only.
 

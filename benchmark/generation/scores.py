@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.data import Batch, Clips, sequential
 from benchmark.generation import metrics
-from benchmark.generation.contract import Classifies, Infers, Likelihood
+from benchmark.generation.contract import Classifies, Features, Infers, Likelihood
 from benchmark.generation.failures import LEAST_FRAMES, Criterion
 from benchmark.generation.frozen import agreement
 from benchmark.generation.learner import SAMPLE_SEED, SAMPLES_A_BATCH, Generation, missed
@@ -43,23 +43,15 @@ def score(learner: Generation, test: Clips, train: Clips, names: tuple[str, ...]
     samples = torch.cat([clips for clips, _ in learner.samples(count, told, TEST_SEED)])
     samples_per_s = count / (time.monotonic() - start)
     learnt = torch.cat([batch.clips for batch in _taken(train, count)])
-    true, made, seen = (_features(learner, clips) for clips in (real, samples, learnt))
-    apart = one_a_clip(_places(test, count), getattr(test.dataset, "copies", 1))
-    manifold = metrics.precision_recall(true[apart], made[: len(apart)])
-    neighbourhoods = metrics.density_coverage(true[apart], made[: len(apart)])
+    true, made, seen = (features_in_parts(learner.features, clips) for clips in (real, samples, learnt))
     found = Scores(
         samples=count,
-        frechet=metrics.frechet_distance(true, made),
+        **set_scores(true, made, one_a_clip(places_of(len(test), count), getattr(test.dataset, "copies", 1))),
         frechet_of_train=metrics.frechet_distance(true, seen),
-        precision=manifold.precision,
-        recall=manifold.recall,
-        density=neighbourhoods.density,
-        coverage=neighbourhoods.coverage,
-        spread=metrics.spread(made) / metrics.spread(true),
         reconstruction=_reconstruction(learner, real, told, true) if isinstance(learner.sampler, Infers) else None,
         nats=_nats(learner, held_out) if isinstance(learner.sampler, Likelihood) else None,
         error=_error(learner, held_out) if isinstance(learner.sampler, Classifies) else None,
-        **_failures(learnt, real, samples),
+        **failures_of(*(clips.numpy(force=True) for clips in (learnt, real, samples))),
         agreement={} if told is None else dict(agreement(samples, told, names)),
         agreement_of_data={} if told is None else dict(agreement(real, told, names)),
     )
@@ -96,20 +88,40 @@ def one_a_clip(places: np.ndarray, copies: int) -> np.ndarray:
     return starts + np.arange(len(starts)) % counts
 
 
-def _places(clips: Clips, count: int) -> np.ndarray:
-    """Numbers of `count` clips, evenly spread over a split."""
-    return np.linspace(0, len(clips) - 1, count).round().astype(int)
+def set_scores(true: np.ndarray, made: np.ndarray, apart: np.ndarray) -> dict[str, float]:
+    """How near two sets of features are: `frechet`, `precision`, `recall`, `density`, `coverage` and `spread`.
+
+    Args:
+        true: of held-out clips, float64 [clips, features].
+        made: of as many samples.
+        apart: which of the held-out ones are of different clips, as `one_a_clip` has it.
+    """
+    manifold = metrics.precision_recall(true[apart], made[: len(apart)])
+    neighbourhoods = metrics.density_coverage(true[apart], made[: len(apart)])
+    return {
+        "frechet": metrics.frechet_distance(true, made),
+        "precision": manifold.precision,
+        "recall": manifold.recall,
+        "density": neighbourhoods.density,
+        "coverage": neighbourhoods.coverage,
+        "spread": metrics.spread(made) / metrics.spread(true),
+    }
+
+
+def places_of(clips: int, count: int) -> np.ndarray:
+    """Numbers of `count` of so many clips, evenly spread over them."""
+    return np.linspace(0, clips - 1, count).round().astype(int)
+
+
+def features_in_parts(features: Features, clips: Tensor) -> np.ndarray:
+    """float64 [clips, features], of any number of clips in [-1, 1]."""
+    return np.concatenate([features(part).double().cpu().numpy() for part in clips.split(SAMPLES_A_BATCH)])
 
 
 def _taken(clips: Clips, count: int) -> list[Batch]:
     """`count` clips, evenly spread over a split."""
-    places = _places(clips, count)
+    places = places_of(len(clips), count)
     return list(clips.batches([places[rows] for rows in sequential(count, SAMPLES_A_BATCH)]))
-
-
-def _features(learner: Generation, clips: Tensor) -> np.ndarray:
-    """float64 [clips, features]."""
-    return np.concatenate([learner.features(part).double().cpu().numpy() for part in clips.split(SAMPLES_A_BATCH)])
 
 
 @torch.no_grad()
@@ -122,7 +134,7 @@ def _reconstruction(learner: Generation, real: Tensor, told: Tensor | None, feat
             [network.decode(network.encode(part, row), row).float() for part, row in zip(parts, listened, strict=True)]
         ).clamp(-1, 1)
     errors = ((again - real) / 2).square().flatten(1).mean(1).double()
-    apart = np.linalg.norm(_features(learner, again) - features, axis=1).mean()
+    apart = np.linalg.norm(features_in_parts(learner.features, again) - features, axis=1).mean()
     return Reconstruction(
         mean_squared_error=errors.mean().item(),
         psnr=(-10 * errors.clamp_min(1e-10).log10()).mean().item(),
@@ -130,12 +142,15 @@ def _reconstruction(learner: Generation, real: Tensor, told: Tensor | None, feat
     )
 
 
-def _failures(learnt: Tensor, real: Tensor, samples: Tensor) -> dict[str, Any]:
-    """Which share of samples, and of held-out clips, fails where limits come from clips of train; nothing of frames."""
+def failures_of(learnt: np.ndarray, real: np.ndarray, samples: np.ndarray) -> dict[str, Any]:
+    """Which share of samples, and of held-out clips, fails where limits come from clips of train; nothing of frames.
+
+    All are [clips, channels, time, height, width], as `failures` takes them.
+    """
     if learnt.shape[2] < LEAST_FRAMES:
         return {"failed": None, "failed_by_cause": {}, "failed_of_data": None}
-    criterion = Criterion.of(learnt.numpy(force=True))
-    made, true = (criterion.failures(clips.numpy(force=True)) for clips in (samples, real))
+    criterion = Criterion.of(learnt)
+    made, true = (criterion.failures(clips) for clips in (samples, real))
     causes = {cause: count / len(samples) for cause, count in made.counts.items()}
     return {
         "failed": float(made.failed.mean()),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, UInt8
 from torch import Tensor
 
 from benchmark.data import Clips, sequential
@@ -49,27 +49,34 @@ class TrueMotion:
     bouncing: np.ndarray
 
     @classmethod
-    def of(cls, test: Clips, dataset: Any) -> TrueMotion:
-        """Of a split and the frames of it that are predicted.
+    def of(cls, videos: UInt8[np.ndarray, "clips time height width 3"], dataset: Any, frames: int) -> TrueMotion:
+        """Of true clips and those of their frames that are compared.
 
         Args:
-            test: as the model sees it.
-            dataset: the split, with what the simulator knows.
+            videos: whole clips, as the model sees them: what stands still is known the better, the longer they are.
+            dataset: the same clips, with what the simulator knows.
+            frames: how many of each are compared, from the first on.
         """
-        videos = np.concatenate([grey_levels(batch.clips) for batch in _batches(test)])
         backdrops = physics.backdrops_of(videos)
         speed = dataset.column("speed")
         return cls(
             backdrops=backdrops,
-            followed=physics.follow(backdrops, videos),
-            places=physics.true_places(dataset)[:, : videos.shape[1]],
+            followed=physics.follow(backdrops, videos[:, :frames]),
+            places=physics.true_places(dataset)[:, :frames],
             constant=speed == SPEEDS.index("constant"),
             bouncing=speed == SPEEDS.index("bouncing"),
         )
 
-    def motion(self, said: physics.Followed) -> physics.Motion:
-        """What became of the motion."""
-        return physics.motion_of(said, self.followed.area, self.places, self.constant, self.bouncing)
+    def motion(self, said: physics.Followed, classes: np.ndarray, labels: np.ndarray) -> Motion:
+        """What became of the motion, and of the class.
+
+        Args:
+            said: the object in continued clips.
+            classes: what is seen of each, int64 [clips].
+            labels: its true class.
+        """
+        found = physics.motion_of(said, self.followed.area, self.places, self.constant, self.bouncing)
+        return Motion(**dataclasses.asdict(found), class_agreement=float(np.mean(classes == labels)))
 
 
 def score(
@@ -85,7 +92,10 @@ def score(
         dataset: their split, with what the simulator knows of them.
         train: clips from whose features the classes are learnt.
     """
-    truth = TrueMotion.of(test, dataset)
+    truth = TrueMotion.of(
+        np.concatenate([grey_levels(batch.clips) for batch in _batches(test)]), dataset, test.shape[0]
+    )
+    labels = test.labels.numpy()
     single, best, mean = [], [], []
     videos, rows, true_rows, shuffled_rows = [], [], [], []
     spent, frames = 0.0, test.shape[0]
@@ -112,19 +122,19 @@ def score(
             shuffled_rows.append(features(batch.clips[:, :, moments]))
     made, true, shuffled = (_numbers(torch.cat(parts)) for parts in (rows, true_rows, shuffled_rows))
     neighbourhoods = metrics.density_coverage(true, made)
-    classes = _classes(features, train)
+    classes = class_reader(features, train)
     found = Scores(
         clips=len(test),
-        single=_errors(single),
-        best=_errors(best) if stochastic else None,
-        mean=_errors(mean) if stochastic else None,
+        single=mean_errors(single),
+        best=mean_errors(best) if stochastic else None,
+        mean=mean_errors(mean) if stochastic else None,
         samples=SAMPLES if stochastic else 1,
         frechet=metrics.frechet_distance(true, made),
         frechet_shuffled=metrics.frechet_distance(true, shuffled),
         density=neighbourhoods.density,
         coverage=neighbourhoods.coverage,
-        motion=_motion(truth, physics.follow(truth.backdrops, np.concatenate(videos)), classes(made), test),
-        motion_of_data=_motion(truth, truth.followed, classes(true), test),
+        motion=truth.motion(physics.follow(truth.backdrops, np.concatenate(videos)), classes(made), labels),
+        motion_of_data=truth.motion(truth.followed, classes(true), labels),
     )
     predicted = len(test) * (frames - CONTEXT) * (SAMPLES if stochastic else 1)
     return found, predicted / max(spent, 1e-9)
@@ -143,17 +153,13 @@ def _numbers(features: Tensor) -> Float64[np.ndarray, "clips feature"]:
     return features.double().cpu().numpy()
 
 
-def _errors(parts: list[FrameErrors]) -> Errors:
+def mean_errors(parts: Sequence[FrameErrors]) -> Errors:
+    """The means over all clips, by step."""
     means = {metric: torch.cat([getattr(part, metric) for part in parts]).mean(0) for metric in METRICS}
     return Errors(**{metric: tuple(values.tolist()) for metric, values in means.items()})
 
 
-def _motion(truth: TrueMotion, said: physics.Followed, classes: np.ndarray, test: Clips) -> Motion:
-    agreement = float(np.mean(classes == test.labels.numpy()))
-    return Motion(**dataclasses.asdict(truth.motion(said)), class_agreement=agreement)
-
-
-def _classes(features: Features, train: Clips) -> Callable[[np.ndarray], np.ndarray]:
+def class_reader(features: Features, train: Clips) -> Callable[[np.ndarray], np.ndarray]:
     """What tells the class from features of a clip's motion: linear discriminants, learnt from true clips of train."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 

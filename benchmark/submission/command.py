@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.options import place
+from benchmark.options import DEVICE, place
 from dynamics_gen.console import Failure, Group
+from dynamics_gen.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from benchmark.submission.any_result import AnyResult
     from benchmark.submission.check import Checked
     from benchmark.submission.pull_request import Review
-    from benchmark.submission.result import Result
     from benchmark.submission.split import OpenedSplit
 
 MOST_PROBLEMS = 100
@@ -64,24 +65,45 @@ def submit() -> None:
 @submit.command()
 @click.argument("sources", nargs=-1, required=True, metavar="RUN|FILE...", type=_FOLDER)
 @click.option("--predictions", is_flag=True, help="FILEs of predictions are given, one a seed, instead of a RUN.")
+@click.option("--task", help="Of FILEs: classification, prediction or generation.  [default: classification]")
 @click.option("--data", type=_FOLDER, help=_DATA)
+@click.option("--model", type=_FOLDER, help="The model's file, for a run of your own file that predicts or generates.")
+@DEVICE
 @place("--entries", "leaderboard/entries", "Folder that gets GROUP/ENTRY.")
 @_about
 def prepare(
-    sources: tuple[Path, ...], predictions: bool, data: Path | None, entries: Path, about: Path | None, **options: Any
+    sources: tuple[Path, ...],
+    predictions: bool,
+    task: str | None,
+    data: Path | None,
+    model: Path | None,
+    device: str,
+    entries: Path,
+    about: Path | None,
+    **options: Any,
 ) -> None:
     """Makes the folder of an entry, from a finished RUN of `bench run` or from FILEs of anybody's predictions.
 
-    A FILE is .npz with `clip_id` and `probabilities` [clips, classes], or .csv with the columns clip_id and the classes
-    in label order. The order of clips is free.
+    Of classification, a FILE is .npz with `clip_id` and `probabilities` [clips, classes], or .csv with the columns
+    clip_id and the classes in label order. Of prediction, it is .npz or .h5 with `clip_id` and `frames`, uint8
+    [clips, 10, size, size, 3], of frames 10 to 19 at size 64 or 32, for the first ten clips of each class in the order
+    of their ids. Of generation, it is .npz or .h5 with `frames` alone: uint8 [256, 16, 32, 32, 3] of clips, or
+    [1024, 1, 64, 64, 3] of single frames. The order of clips is free.
 
     \b
     Examples:
         bench submit prepare runs/conv3d/standard-mini --about about.json
         bench submit prepare --predictions seed0.npz seed1.npz --data data/dynamics-mini/test --about about.json
+        bench submit prepare runs/simvp/standard-mini --data data/dynamics-mini/test --about about.json
+        bench submit prepare --predictions --task generation seed0.npz --data data/dynamics-mini/test --about about.json
     """
     from benchmark.submission.prepare import prepare_files, prepare_run, read_about
+    from benchmark.submission.views import CLASSIFICATION, TASKS
 
+    if task is not None and task not in TASKS:
+        raise UnknownNameError("task", task, TASKS)
+    if task is not None and not predictions:
+        raise click.UsageError("--task is for --predictions: the record of a RUN says its own")
     split = _opened(data)
     told = read_about(about) if about else {}
     told |= {name: value for name, value in options.items() if value is not None and value != ()}
@@ -89,9 +111,9 @@ def prepare(
     if predictions:
         if split is None:
             raise click.UsageError("say which test split the predictions are of, with --data data/dynamics-mini/test")
-        folder = prepare_files(sources, split, told, entries)
+        folder = prepare_files(sources, split, told, entries, task or CLASSIFICATION)
     elif len(sources) == 1:
-        folder = prepare_run(sources[0], told, entries)
+        folder = prepare_run(sources[0], told, entries, split, device, model)
     else:
         raise click.UsageError("got several arguments: expected one RUN, or --predictions before FILEs")
     try:
@@ -119,10 +141,11 @@ def check(folder: Path, data: Path | None, base: Path | None) -> None:
     split = _opened(data)
     checked = _passed(folder, split, base)
     assert checked.submission is not None
-    seeds, test = len(checked.submission.seeds), checked.submission.test
+    seeds, test, view = len(checked.submission.seeds), checked.submission.test, checked.submission.view
+    what = f" of {checked.task}, {view}," if view else ""
     compared = "their ids are the split's" if split else "give --data to compare their ids with the split's"
     click.echo(
-        f"{folder}: in order; {seeds} {'seeds' if seeds > 1 else 'seed'} on {test.clips:,} clips of test,"
+        f"{folder}: in order; {seeds} {'seeds' if seeds > 1 else 'seed'}{what} on {test.clips:,} clips of test,"
         f" {test.release} {test.size}; {compared}"
     )
     if seeds < 3:
@@ -137,24 +160,24 @@ def check(folder: Path, data: Path | None, base: Path | None) -> None:
 def score(folder: Path, data: Path, labels: Path | None, only_check: bool) -> None:
     """Scores DIR, the folder of an entry, and writes result.json there: the host's side.
 
-    Every number is computed from predictions and labels. An open test's labels are in its folder.
+    Every number is computed from predictions and labels. An open test's labels are in its folder. Predicted frames and
+    samples are compared with the clips themselves, and with those of the train split in the folder beside.
 
     \b
     Examples:
         bench submit score leaderboard/entries/my-group/conv3d-mini --data data/dynamics-mini/test
         bench submit score leaderboard/entries/my-group/conv3d-mini --data public/test --labels private/labels.csv
     """
-    from benchmark.submission import result
-    from benchmark.submission.score import compare
-    from benchmark.submission.score import score as score_entry
+    from benchmark.submission import any_result, result
+    from benchmark.submission.score import compare, score_any
     from benchmark.submission.split import open_split
 
     split = open_split(data)
     if only_check:
         found = compare(folder, split, labels)
     else:
-        found = score_entry(folder, split, labels)
-        result.write(found, folder / result.FILE)
+        found = score_any(folder, split, labels)
+        any_result.write(found, folder / result.FILE)
     click.echo(f"{folder}: {_told(found)}; {folder / result.FILE}")
 
 
@@ -204,9 +227,9 @@ def record(
     Example:
         bench submit record --base $BASE --head $HEAD --data public/test --labels private/labels.csv
     """
-    from benchmark.submission import result
+    from benchmark.submission import any_result, result
     from benchmark.submission.pull_request import extract
-    from benchmark.submission.score import score as score_entry
+    from benchmark.submission.score import score_any
     from dynamics_gen.files import write_whole
 
     found = _reviewed(base, head, repository, data, None)
@@ -217,8 +240,8 @@ def record(
         raise Failure(f"{folder} is there already: expected a checkout of the base, which has no such entry")
     extract(repository, found.changes, folder)
     try:
-        scored = score_entry(folder, found.split, labels if found.split.labels is None else None)
-        result.write(scored, folder / result.FILE)
+        scored = score_any(folder, found.split, labels if found.split.labels is None else None)
+        any_result.write(scored, folder / result.FILE)
     except BaseException:
         shutil.rmtree(folder)
         raise
@@ -245,12 +268,18 @@ def _reviewed(base: str, head: str, repository: Path, data: tuple[Path, ...], co
     return found
 
 
-def _told(scored: Result) -> str:
-    """The error of a result, with its interval and what it was measured on."""
-    mean, bounds = sum(one.scores.error for one in scored.seeds) / len(scored.seeds), scored.error_interval
+def _told(scored: AnyResult) -> str:
+    """The headline of a result, with its interval and what it was measured on."""
+    from benchmark.submission.any_result import headline
+
+    found, bounds, unit = headline(scored), "", " %" if scored.task == "classification" else ""
+    scale, digits = (100, ".1f") if unit else (1, ".4g")
+    if found.interval is not None:
+        low, high = (format(scale * bound, digits) for bound in (found.interval.low, found.interval.high))
+        bounds = f" (95 %: {low}–{high}{unit})"
     return (
-        f"{100 * mean:.1f} % test error (95 %: {100 * bounds.low:.1f}–{100 * bounds.high:.1f} %) on the"
-        f" {scored.board} test, {scored.test.release} {scored.test.size}"
+        f"{format(scale * found.mean, digits)}{unit} {found.name}{bounds} on the {scored.board} test,"
+        f" {scored.test.release} {scored.test.size}"
     )
 
 

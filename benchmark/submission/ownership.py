@@ -109,7 +109,8 @@ def submission_in(folder: Path) -> Submission | None:
 
 
 def _one_row(one: Submission, other: Submission) -> bool:
-    return one.test == other.test and _same(one.about.method, other.about.method)
+    alike = (one.task, one.view, one.test) == (other.task, other.view, other.test)
+    return alike and _same(one.about.method, other.about.method)
 
 
 def _same(one: str, other: str) -> bool:

@@ -10,17 +10,15 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import struct
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from benchmark.errors import RecordError
-from benchmark.predictions import SUM_TOLERANCE, array_of
+from benchmark.predictions import SUM_TOLERANCE
 from benchmark.schema import shown
+from benchmark.submission.archive import unpacked
 from benchmark.submission.files import read_plain
 from benchmark.submission.schema import MOST_CLIPS
 from dynamics_gen.classes import CLASSES
@@ -36,8 +34,6 @@ LONGEST_LINE = 1_024
 TYPES = {"clip_id": "S", "probabilities": "f4"}
 HEADER = ",".join(("clip_id", *CLASSES))
 
-_DIRECTORY_END = struct.Struct("<4s4H2LH")
-_LARGEST_DIRECTORY = 1_024
 _ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _NUMBER = re.compile(r"-?\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,3})?", re.ASCII)
 
@@ -88,24 +84,37 @@ def problems(said: Said, where: str, expected: np.ndarray | None = None) -> list
         where: names the file.
         expected: ids of the test split, bytes (S); None leaves them uncompared.
     """
+    found = id_problems(said.clip_id, where, expected, "the test split")
+    return found + _no_distributions(said, where)
+
+
+def id_problems(clip_id: np.ndarray, where: str, expected: np.ndarray | None, whole: str) -> list[str]:
+    """What is wrong with the ids of clips, a sentence each.
+
+    Args:
+        clip_id: bytes (S) [clips].
+        where: names the file.
+        expected: the ids that there must be, each once; None leaves them uncompared.
+        whole: what these are the ids of.
+    """
     found = []
-    odd = [name for name in said.clip_id.tolist() if not _ID.fullmatch(name)]
+    odd = [name for name in clip_id.tolist() if not _ID.fullmatch(name)]
     if odd:
         found.append(
             f"{where}: clip_id holds {_some(odd)}: expected at most {LONGEST_ID} letters, digits and _ . - an id"
         )
-    ids, counts = np.unique(said.clip_id, return_counts=True)
+    ids, counts = np.unique(clip_id, return_counts=True)
     if (twice := ids[counts > 1]).size:
         found.append(f"{where}: clip_id holds {_some(twice.tolist())} more than once: expected every clip once")
     if expected is not None:
         if (missing := np.setdiff1d(expected, ids)).size:
             found.append(
-                f"{where}: {_some(missing.tolist())} of the test split {'are' if missing.size > 1 else 'is'} missing:"
+                f"{where}: {_some(missing.tolist())} of {whole} {'are' if missing.size > 1 else 'is'} missing:"
                 f" expected all {len(expected)} clips"
             )
         if (foreign := np.setdiff1d(ids, expected)).size:
-            found.append(f"{where}: clip_id holds {_some(foreign.tolist())}, not of the test split")
-    return found + _no_distributions(said, where)
+            found.append(f"{where}: clip_id holds {_some(foreign.tolist())}, not of {whole}")
+    return found
 
 
 def _no_distributions(said: Said, where: str) -> list[str]:
@@ -140,22 +149,7 @@ def _some(ids: list[bytes]) -> str:
 
 def _from_npz(content: bytes, where: str) -> Said:
     """The arrays of an archive."""
-    _check_directory(content, where)
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
-            names = sorted(member.filename for member in members)
-            if names != [f"{name}.npy" for name in TYPES]:
-                raise RecordError(f"{where}: holds {', '.join(map(shown, names))}: expected {', '.join(TYPES)} alone")
-            if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
-                raise RecordError(f"{where}: compressed in an unusual way: expected what numpy.savez writes")
-            if (size := sum(member.file_size for member in members)) > LARGEST_UNPACKED:
-                raise RecordError(f"{where}: unpacks to {size:,} bytes: expected at most {LARGEST_UNPACKED:,}")
-            arrays = {name: array_of(archive.read(f"{name}.npy"), f"{where}: {name}", TYPES[name]) for name in TYPES}
-    except RecordError:
-        raise
-    except (ValueError, EOFError, OSError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error) as error:
-        raise RecordError(f"{where}: not a readable .npz of plain arrays ({shown(str(error))})") from None
+    arrays = unpacked(content, where, TYPES, LARGEST_UNPACKED)
     ids, rows = arrays["clip_id"], arrays["probabilities"]
     if ids.ndim != 1 or rows.shape != (len(ids), len(CLASSES)) or not 1 <= len(ids) <= MOST_CLIPS:
         raise RecordError(
@@ -163,21 +157,6 @@ def _from_npz(content: bytes, where: str) -> Said:
             f" [clips, {len(CLASSES)}], with 1 to {MOST_CLIPS:,} clips"
         )
     return Said(clip_id=ids, probabilities=rows)
-
-
-def _check_directory(content: bytes, where: str) -> None:
-    """Refuses an archive whose list of members is longer than that of two, before zipfile makes objects of them.
-
-    Raises:
-        RecordError: it is no archive, or of another make than `numpy.savez` gives one of this size.
-    """
-    sentence = f"{where}: not a readable .npz of two plain arrays: expected what numpy.savez writes"
-    if len(content) < _DIRECTORY_END.size:
-        raise RecordError(sentence)
-    signature, *_, size, _, comment = _DIRECTORY_END.unpack(content[-_DIRECTORY_END.size :])
-    long_form = content[-_DIRECTORY_END.size - 20 : -_DIRECTORY_END.size].startswith(b"PK\x06\x07")
-    if signature != b"PK\x05\x06" or comment or long_form or size > _LARGEST_DIRECTORY:
-        raise RecordError(sentence)
 
 
 def _from_csv(content: bytes, where: str) -> Said:

@@ -4,6 +4,9 @@
 
 Texts are one printable line that starts with a letter, a digit or ( and holds no backquote, no `](` and none of
 `<>|\\`: no spreadsheet takes them for a formula, and no page for a tag, whoever forgets to escape them.
+
+Version 1 describes classification; version 2 adds tasks whose entries are frames, and their `view`. A submission of
+version 1 reads as one of version 2 without a view.
 """
 
 from __future__ import annotations
@@ -17,16 +20,20 @@ from benchmark.errors import RecordError
 from benchmark.record import Count, Hash, Input, Name
 from benchmark.schema import Number, Text, Whole, build, decode
 from benchmark.submission.problems import every_problem
+from benchmark.submission.views import CLASSIFICATION, GENERATION, PREDICTION, TASKS, VIEWS, View
 
 FILE = "submission.json"
-SUBMISSION_VERSION = 1
+SUBMISSION_VERSION = 2
 LARGEST_BYTES = 64 * 2**10
 """Of submission.json."""
 MOST_CLIPS = 100_000
 """In a test split."""
 MOST_SEEDS = 20
+MOST_FRAME_SEEDS = 5
+"""Of entries of frames, which are large."""
 MOST_AUTHORS = 50
-FORMS = ("npz", "csv")
+FORMS = {CLASSIFICATION: ("npz", "csv"), PREDICTION: ("npz", "h5"), GENERATION: ("npz", "h5")}
+"""Endings of a seed's file, by task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,7 @@ class About:
     parameters: Count
     """Of all stages."""
     flops_per_clip: Count | None
-    """One forward pass; null if nobody counted."""
+    """One forward pass: of a clip's class, of its predicted frames, of one sample; null if nobody counted."""
     hardware: Line
     """What one training ran on."""
     training_hours: Annotated[float, Number(0, 1e7)]
@@ -141,21 +148,36 @@ class Submission:
     """All that submission.json says."""
 
     submission_version: Annotated[int, Whole(SUBMISSION_VERSION, SUBMISSION_VERSION)]
-    task: Annotated[str, Text("classification", '"classification"', 14)]
+    task: Annotated[str, Text("|".join(TASKS), "classification, prediction or generation,", 14)]
+    view: View | None
+    """Of the frames; null of classification, which sends none."""
     about: About
     test: EvaluationSplit
     seeds: tuple[SeedFile, ...]
 
 
-def predictions_names(seed: int) -> tuple[str, ...]:
-    """What the file of a seed's predictions may be called."""
-    return tuple(f"predictions-seed{seed}.{form}" for form in FORMS)
+def predictions_names(seed: int, task: str) -> tuple[str, ...]:
+    """What the file of a seed's predictions, or samples, may be called."""
+    return tuple(f"predictions-seed{seed}.{form}" for form in FORMS[task])
+
+
+def task_in(text: str) -> str:
+    """The task that a submission names, be it in order or not; classification where it names none."""
+    try:
+        document = decode(text, FILE)
+    except RecordError:
+        return CLASSIFICATION
+    task = document.get("task") if isinstance(document, dict) else None
+    return task if isinstance(task, str) and task in TASKS else CLASSIFICATION
 
 
 def parse(text: str, where: str = FILE) -> tuple[Submission | None, list[str]]:
     """Reads submission.json, and says everything that is wrong with it, a sentence each; None if anything is."""
     try:
         document = decode(text, where)
+        version = document.get("submission_version") if isinstance(document, dict) else None
+        if type(version) is int and version == 1 and "view" not in document:
+            document |= {"submission_version": SUBMISSION_VERSION, "view": None}
         problems = every_problem(Submission, document, where)
         made = None if problems else build(Submission, document, where)
     except RecordError as error:
@@ -167,9 +189,13 @@ def parse(text: str, where: str = FILE) -> tuple[Submission | None, list[str]]:
 def _contradictions(made: Submission, where: str) -> list[str]:
     """What is wrong with fields that are each in order."""
     problems = []
+    if made.view not in (views := VIEWS[made.task] or (None,)):
+        expected = ", or ".join("null" if view is None else str(view) for view in views)
+        found = "null" if made.view is None else made.view
+        problems.append(f"{where}: view is {found}: expected {expected}, as every entry of {made.task} has it")
     for name, count, most in (
         ("about.authors", len(made.about.authors), MOST_AUTHORS),
-        ("seeds", len(made.seeds), MOST_SEEDS),
+        ("seeds", len(made.seeds), MOST_SEEDS if made.task == CLASSIFICATION else MOST_FRAME_SEEDS),
     ):
         if not 1 <= count <= most:
             problems.append(f"{where}: {name} is a list of {count}: expected 1 to {most}")
@@ -177,8 +203,8 @@ def _contradictions(made: Submission, where: str) -> list[str]:
     if len(set(numbers)) < len(numbers):
         problems.append(f"{where}: seeds holds the seeds {numbers}: expected every seed once")
     for i, one in enumerate(made.seeds):
-        if one.predictions not in predictions_names(one.seed):
-            expected = " or ".join(predictions_names(one.seed))
+        if one.predictions not in (names := predictions_names(one.seed, made.task)):
+            expected = " or ".join(names)
             problems.append(f"{where}: seeds[{i}].predictions is {one.predictions}: expected {expected}")
     return problems
 

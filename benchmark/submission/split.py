@@ -10,6 +10,7 @@ import numpy as np
 import dynamics_gen
 from benchmark.errors import RecordError
 from benchmark.submission.schema import EvaluationSplit
+from benchmark.submission.views import PREDICTION, predicted
 from dynamics_gen.classes import CLASSES
 from dynamics_gen.config import SECRET, SIZES
 
@@ -24,6 +25,14 @@ class OpenedSplit:
     """Bytes (S) [clips], in rising order."""
     labels: np.ndarray | None
     """int64 [clips], in that order; None if they are hidden."""
+    video_shape: tuple[int, int, int, int] | None = None
+    """(T, H, W, 3) of a clip, where it is known."""
+
+    def ids_of(self, task: str) -> np.ndarray:
+        """The clips that an entry of a task answers for, in rising order; of prediction, labels say which."""
+        if task != PREDICTION or self.labels is None:
+            return self.clip_id
+        return self.clip_id[predicted(self.labels)]
 
 
 def open_split(folder: Path) -> OpenedSplit:
@@ -54,4 +63,10 @@ def open_split(folder: Path) -> OpenedSplit:
         clips=manifest.clips,
         fingerprint=manifest.fingerprint,
     )
-    return OpenedSplit(folder=folder, test=test, clip_id=ids[order], labels=split.labels[order] if told else None)
+    return OpenedSplit(
+        folder=folder,
+        test=test,
+        clip_id=ids[order],
+        labels=split.labels[order] if told else None,
+        video_shape=split.video_shape,
+    )
