@@ -18,7 +18,7 @@ from baselines.feature_flow import flowed
 from baselines.feature_flow_options import Options
 from baselines.layers import ConvLSTMCell, State, schedule
 from baselines.recurrent_blocks import fold, unfold
-from benchmark.prediction.contract import Clips
+from benchmark.prediction.contract import Clips, Maps
 from dynamics_gen.errors import ConfigError
 
 DEEPER = 2
@@ -97,11 +97,28 @@ class Generator(nn.Module):
         state: State | None,
     ) -> tuple[Float[Tensor, "time_batch grouped_displacements rows columns"], State | None]:
         """Where features go, D¹(z, E²(features)), and the state of its ConvLSTM afterwards."""
+        maps, state = self.flow_maps(features, latents, state)
+        return self.logits(maps), state
+
+    def represent(self, clips: Clips) -> Maps:
+        """Hidden maps of both ConvLSTMs after each frame; latents are what they are on average, zero."""
+        time = clips.shape[2]
+        features, _ = _over_time(self.feature_memory, self.encoder(fold(clips)), time, None)
+        latents = features.new_zeros(time, len(clips), self.config.latent)
+        of_flow, _ = self.flow_maps(features, latents, None)
+        return unfold(torch.cat([features, of_flow], dim=1), time)
+
+    def flow_maps(
+        self,
+        features: Float[Tensor, "time_batch maps rows columns"],
+        latents: Float[Tensor, "time batch latent"],
+        state: State | None,
+    ) -> tuple[Float[Tensor, "time_batch maps rows columns"], State | None]:
+        """Of which the flow's logits are made, on the grid, and the state of the ConvLSTM that is their last layer."""
         told = [] if self.deeper is None else [self.deeper(features)]
         told += [] if self.seed is None else [self.seed(latents.flatten(0, 1))]
         maps = self.flow_decoder(torch.cat(told, dim=1))
-        maps, state = _over_time(self.flow_memory, maps, len(latents), state)
-        return self.logits(maps), state
+        return _over_time(self.flow_memory, maps, len(latents), state)
 
 
 class _Seed(nn.Module):

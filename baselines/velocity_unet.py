@@ -176,6 +176,18 @@ class VelocityUNet(nn.Module):
             given: the frames told.
         """
         frames = block.shape[2]
+        maps, told, skipped = self.coarsest(block, time, given)
+        for level, grow in zip(self.up, [*self.grow, None], strict=True):
+            maps = level(torch.cat([maps, skipped.pop()], dim=1), told, frames)
+            maps = maps if grow is None else grow(interpolate(maps, scale_factor=2.0, mode="nearest"))
+        found = pixel_shuffle(self.readout(silu(self.norm(maps))).float(), self.patch)
+        return found.unflatten(0, (-1, frames)).transpose(1, 2)
+
+    def coarsest(
+        self, block: Clips, time: Float[Tensor, " batch"], given: Clips
+    ) -> tuple[Maps, Float[Tensor, "batch*time told"], list[Maps]]:
+        """Maps of each frame at the coarsest level, after the attention; what is told; each level's maps before it."""
+        frames = block.shape[2]
         told = silu(self.way(waves(time, self.waves))[:, None] + self.places).flatten(0, 1)  # [B·T, told]
         before = self.of_given(pixel_unshuffle(given.transpose(1, 2).flatten(1, 2), self.patch))
         maps = self.of_block(pixel_unshuffle(block.transpose(1, 2).flatten(0, 1), self.patch))
@@ -185,12 +197,7 @@ class VelocityUNet(nn.Module):
             maps = level(maps, told, frames)
             skipped.append(maps)
             maps = maps if shrink is None else shrink(maps)
-        maps = self.after(self.attention(self.before(maps, told, frames), frames), told, frames)
-        for level, grow in zip(self.up, [*self.grow, None], strict=True):
-            maps = level(torch.cat([maps, skipped.pop()], dim=1), told, frames)
-            maps = maps if grow is None else grow(interpolate(maps, scale_factor=2.0, mode="nearest"))
-        found = pixel_shuffle(self.readout(silu(self.norm(maps))).float(), self.patch)
-        return found.unflatten(0, (-1, frames)).transpose(1, 2)
+        return self.after(self.attention(self.before(maps, told, frames), frames), told, frames), told, skipped
 
 
 def waves(time: Float[Tensor, " batch"], count: int) -> Float[Tensor, "batch twice"]:

@@ -15,7 +15,7 @@ import torch
 import baselines.predictors
 from benchmark.data import Batch
 from benchmark.generation.frozen import features_of
-from benchmark.prediction.contract import CONTEXT, HORIZON, Predictor
+from benchmark.prediction.contract import CONTEXT, HORIZON, Predictor, Represents
 from benchmark.prediction.learner import Prediction
 from benchmark.recipe import Training
 from benchmark.world import ALONE
@@ -63,6 +63,7 @@ def test_its_docstring_has_a_summary_and_a_source(module: ModuleType) -> None:
         assert "\nSource: " in rest
     if hasattr(module, "build"):
         assert "Deviations: " in rest
+        assert "\nFeatures: " in rest
 
 
 def test_it_sees_clips_at_a_size_that_can_be_chosen(module: ModuleType) -> None:
@@ -102,6 +103,33 @@ def test_a_clip_is_continued_by_itself(trained: ModuleType) -> None:
         torch.testing.assert_close(
             network.predict(context, 3)[:1], network.predict(context[:1], 3), atol=1e-4, rtol=1e-3
         )
+
+
+def test_features_of_a_clip_are_its_own(trained: ModuleType) -> None:
+    """Maps of each clip, whatever else is in the batch and whatever was drawn, that every frame has a part in.
+
+    Gradients reach the layers that see the frames, also where clips are longer than those learnt from.
+    """
+    network, batch = built(trained)
+    assert offers(network, Represents)
+    network.eval()
+    clips = torch.cat([batch.clips, batch.clips.flip(2)[:, :, :12]], dim=2).requires_grad_()
+    maps = network.represent(clips)
+    assert maps.ndim == 5
+    assert maps.shape[0] == 3
+    assert maps.shape[1] > 1
+    assert 1 < maps.shape[2] <= clips.shape[2]
+    with torch.no_grad():
+        torch.manual_seed(1)
+        torch.testing.assert_close(maps[1:2], network.represent(clips[1:2]), atol=1e-4, rtol=1e-3)
+        last = network.represent(torch.cat([clips[:, :, :-1], clips[:, :, :1]], dim=2))
+        assert not torch.equal(maps, last)
+    maps.float().square().sum().backward()
+    assert clips.grad is not None
+    assert clips.grad.flatten(3).abs().sum((0, 1, 3)).gt(0).all()
+    reached = [weight.grad for weight in network.parameters() if weight.grad is not None]
+    assert any(gradient.abs().sum() > 0 for gradient in reached)
+    assert all(gradient.isfinite().all() for gradient in reached)
 
 
 def test_it_learns_reproducibly(trained: ModuleType) -> None:

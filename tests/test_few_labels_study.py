@@ -1,51 +1,21 @@
-"""The study of few labels: its machines against liblinear's, and the whole of it on real runs."""
+"""The study of few labels, on real runs."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from sklearn.svm import LinearSVC
 
+from baselines.linear_probe import COSTS
 from baselines.studies import few_labels
-from baselines.studies.few_labels import Config, Table
+from baselines.studies.few_labels import Config
 from benchmark import spec
 from benchmark.errors import ModelError, RecordError
 from benchmark.generation.run import run_generator
 from benchmark.plan import Options, make_plan
 from benchmark.study import run_study
 from dynamics_gen.errors import ConfigError
-
-
-@pytest.mark.parametrize("cost", [0.001, 0.1])
-@pytest.mark.parametrize("values", [3, 9])
-def test_machines_are_those_of_liblinear(cost: float, values: int) -> None:
-    """Weights and offsets, to single precision, and with them every decision."""
-    rng = np.random.default_rng(values)
-    features = rng.normal(size=(600, 20)).astype(np.float32)
-    targets = (features @ rng.normal(size=(20, values)) + 3 * rng.normal(size=(600, values))).argmax(1)
-    ours = few_labels.fit(features, targets, cost)
-    theirs = LinearSVC(C=cost, dual=False, tol=1e-8).fit(features, targets)  # type: ignore[arg-type]
-    np.testing.assert_allclose(ours[:-1], theirs.coef_.T, atol=1e-4)
-    np.testing.assert_allclose(ours[-1], theirs.intercept_, atol=1e-4)
-    assert np.mean(few_labels.decide(ours, features) == theirs.predict(features)) > 0.99
-
-
-def test_features_that_show_the_target_leave_no_errors() -> None:
-    """Every draw is right where the target is one of the inputs, and near chance where it is none."""
-    rng = np.random.default_rng(0)
-    targets = np.tile(np.arange(4), 100)
-    shown = Table(features=np.eye(4, dtype=np.float32)[targets], targets=targets)
-    hidden = Table(features=rng.normal(size=(400, 4)).astype(np.float32), targets=targets)
-    config = Config(draws=5)
-    seen = few_labels.measure(dict.fromkeys(("train", "valid", "test"), shown), 100, config, 0)
-    assert seen["errors"] == [0.0] * 5
-    other = Table(features=rng.normal(size=(400, 4)).astype(np.float32), targets=targets)
-    blind = few_labels.measure({"train": hidden, "valid": other, "test": other}, 100, config, 0)
-    assert len(set(blind["errors"])) > 1
-    assert 0.6 < np.mean(blind["errors"]) < 0.9
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +47,7 @@ def test_every_target_kind_and_number_has_a_row(runs: Path, tiny_data: Path, tmp
     for row in found:
         assert len(row["errors"]) == 2
         assert all(0 < error < 1 for error in row["errors"])
-        assert row["cost"] in few_labels.COSTS
+        assert row["cost"] in COSTS
         assert row["inputs"] == (12 if row["target"] == "shape" else 8 * 6)
     folder = tmp_path / "few_labels"
     (kept,) = folder.rglob("rows.json")

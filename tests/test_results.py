@@ -76,9 +76,9 @@ def test_page_without_records_measures_nothing() -> None:
     for question in QUESTIONS:
         assert f"## {question.title}" in page.text
     sections = page.text.split("\n## ")[2:]
-    assert len(sections) == 7 + len(QUESTIONS)
+    assert len(sections) == 8 + len(QUESTIONS)
     assert all("Not measured yet." in one for one in sections)
-    assert page.text.split("## In short")[1].split("\n## ")[0].count("Not measured yet.") == 3 + len(QUESTIONS)
+    assert page.text.split("## In short")[1].split("\n## ")[0].count("Not measured yet.") == 4 + len(QUESTIONS)
     assert page.pictures == {}
     assert "figures/" not in page.text
 

@@ -9,6 +9,8 @@ Deviations: no states and actions, for there are none; twelve masks for ten kern
 eleven and so drops the last kernel without a word; kernels flipped, so that they move things the way eq. 6.1 says; no
 ReLU before the softmax of masks and the sigmoid of the frame from scratch, where the released code had one by default;
 scheduled sampling counts as iterations the share of the run that is done times the published 100,000.
+Features: the hidden maps of the ConvLSTM at an eighth of the frame's side, of which the kernels are made, after each
+frame.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from baselines.pixel_motion import moved, moved_by_place, softly_normalised
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.players import Player
-from benchmark.prediction.contract import CONTEXT, Clips
+from benchmark.prediction.contract import CONTEXT, Clips, Maps
 from dynamics_gen.errors import ConfigError
 
 TASK = "prediction"
@@ -183,24 +185,38 @@ class CDNA(nn.Module):
         self, frames: Float[Tensor, "steps batch channels height width"], states: Sequence[State] | None
     ) -> tuple[Tensor, Tensor, list[State]]:
         """After some frames: maps at the frame's own size, maps at its eighth, and the states of the ConvLSTMs."""
-        steps, batch = frames.shape[:2]
-        after: list[State] = []
-
-        def recur(maps: Tensor) -> Tensor:
-            place = len(after)
-            maps, state = self.recurrent[place](
-                maps.unflatten(0, (steps, batch)), None if states is None else states[place]
-            )
-            after.append(state)
-            return maps
-
-        half = relu(self.first_norm(self.first(frames.flatten(0, 1))))
-        quarter = relu(self.to_quarter(recur(recur(half))))
-        coarse = recur(relu(self.to_eighth(recur(recur(quarter)))))
-        maps = recur(relu(self.from_eighth(coarse)))
-        maps = recur(relu(self.from_quarter(torch.cat([maps, quarter], dim=1))))
+        batch, after = frames.shape[1], []
+        half, quarter, coarse = self.shrunk(frames, states, after)
+        maps = self._recur(relu(self.from_eighth(coarse)), len(frames), states, after)
+        maps = self._recur(relu(self.from_quarter(torch.cat([maps, quarter], dim=1))), len(frames), states, after)
         last = torch.cat([maps[-batch:], half[-batch:]], dim=1)
         return relu(self.last_norm(self.from_half(last))), coarse[-batch:], after
+
+    def shrunk(
+        self,
+        frames: Float[Tensor, "steps batch channels height width"],
+        states: Sequence[State] | None,
+        after: list[State],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """All steps' maps at half, a quarter and an eighth of the frames' side; `after` gets the ConvLSTMs' states."""
+        half = relu(self.first_norm(self.first(frames.flatten(0, 1))))
+        steps = len(frames)
+        maps = self._recur(self._recur(half, steps, states, after), steps, states, after)
+        quarter = relu(self.to_quarter(maps))
+        maps = self._recur(self._recur(quarter, steps, states, after), steps, states, after)
+        return half, quarter, self._recur(relu(self.to_eighth(maps)), steps, states, after)
+
+    def represent(self, clips: Clips) -> Maps:
+        """After each frame."""
+        frames = ((clips.float() + 1) / 2).permute(2, 0, 1, 3, 4)
+        return self.shrunk(frames, None, [])[2].unflatten(0, frames.shape[:2]).permute(1, 2, 0, 3, 4)
+
+    def _recur(self, maps: Tensor, steps: int, states: Sequence[State] | None, after: list[State]) -> Tensor:
+        """What the next ConvLSTM makes of maps; its state joins those `after` the steps."""
+        place = len(after)
+        maps, state = self.recurrent[place](maps.unflatten(0, (steps, -1)), None if states is None else states[place])
+        after.append(state)
+        return maps
 
     def compose(self, frame: Frames, fine: Tensor, coarse: Tensor) -> Frames:
         """The next frame: under masks that sum to one, the last one, one from scratch, and the last one moved."""

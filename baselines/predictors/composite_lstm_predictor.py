@@ -6,6 +6,7 @@ frame before they give the next one, and what they said themselves where there i
 Deviations: frames are colour, shrunk to 32×32 pixels, and predictions are enlarged again; squared error of linear
 outputs; Adam and one schedule in place of momentum; weights start as Xavier, orthogonal and zero, and the forget gate's
 bias at one.
+Features: the hidden values of the encoder's top layer after each frame.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from baselines.peephole_lstm import Decoder, PeepholeLSTM
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.players import Player
-from benchmark.prediction.contract import CONTEXT, Clips
+from benchmark.prediction.contract import CONTEXT, Clips, Maps
 from dynamics_gen.errors import ConfigError
 
 TASK = "prediction"
@@ -124,6 +125,11 @@ class CompositePredictor(nn.Module):
         """The next `count` frames, each from what was said before."""
         _, state = self.encoder(self.frames(context))
         return self.clips(self.future.continued(state, count).float())
+
+    def represent(self, clips: Clips) -> Maps:
+        """After each frame."""
+        hidden, _ = self.encoder(self.frames(clips))
+        return hidden.transpose(1, 2)[..., None, None]
 
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> CompositePredictor:

@@ -7,6 +7,7 @@ layers' hidden maps.
 Deviations: a linear output and the squared error where nothing else is chosen, for colour has no cross-entropy of its
 own; Adam and one schedule in place of RMSProp; the weights between hidden maps start orthogonal, and the forget gate's
 bias at one.
+Features: the hidden maps of all layers of the encoder after each frame.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from baselines.layers import ConvLSTMCell, State
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.players import Player
+from benchmark.prediction import contract
 from benchmark.prediction.contract import CONTEXT, Clips
 from dynamics_gen.errors import ConfigError
 
@@ -162,6 +164,14 @@ class ConvLSTMForecaster(nn.Module):
             hidden.append(layer.unroll(below, state, count))  # type: ignore[operator]
             below = hidden[-1][len(context) :]
         return unpatchify(self.readout(torch.cat(hidden, dim=1)).float(), self.config.patch, count)
+
+    def represent(self, clips: Clips) -> contract.Maps:
+        """After each frame."""
+        inputs, hidden = patchify(clips, self.config.patch), []
+        for layer in self.encoder:
+            inputs, _ = layer.feed(inputs, clips.shape[2])  # type: ignore[operator]
+            hidden.append(inputs)
+        return torch.cat(hidden, dim=1).unflatten(0, (clips.shape[2], -1)).permute(1, 2, 0, 3, 4)
 
 
 def patchify(clips: Clips, patch: int) -> Maps:

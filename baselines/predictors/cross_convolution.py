@@ -10,6 +10,7 @@ frames need not be 128×128; sums of squares and of the divergence, both over al
 part without ReLU and norm; Adam; one latent moves a whole continuation, for the paper predicts a single frame, and what
 is fed back is kept in range; of the context only the last frame is seen, but for `codes="inferred"`, the latent of its
 last change, which is ours.
+Features: the mean that the motion encoder gives the latents of a change, of two frames at a time.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 
 from baselines.pixel_motion import crossed
 from baselines.settings import check
-from baselines.windows import drawn_windows
+from baselines.windows import covering_windows, drawn_windows
 from benchmark.data import Batch
 from benchmark.players import Player
-from benchmark.prediction.contract import CONTEXT, HORIZON, Clips
+from benchmark.prediction.contract import CONTEXT, HORIZON, Clips, Maps
 from dynamics_gen.errors import ConfigError
 
 TASK = "prediction"
@@ -200,6 +201,13 @@ class CrossConvolution(nn.Module):
             frame = (frame + 2 * change / self.config.scale).clamp(-1, 1)
             said.append(frame)
         return torch.stack(said, dim=2)
+
+    def represent(self, clips: Clips) -> Maps:
+        """Of each pair of frames, in single precision."""
+        windows = covering_windows(clips.float(), 2)  # [B, N, C, 2, H, W]
+        frame, following = windows.flatten(0, 1).unbind(2)
+        mean, _ = self.motion_encoder(frame, following - frame)
+        return mean.unflatten(0, windows.shape[:2]).transpose(1, 2)
 
     def codes(self, context: Clips) -> Codes:
         """A latent for each clip, from where the configuration says."""

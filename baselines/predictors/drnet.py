@@ -7,6 +7,7 @@ Deviations: frames lie in [-1, 1] and the decoder ends in tanh, its error being 
 players move at once, from one forward pass; the adversary sees each clip both with itself and with another, not one
 half of a batch each way; the LSTM learns in the last part of the same run, not in a run of its own; several pairs of
 frames of a clip can be learnt from at once; a 32×32 frame has one layer less.
+Features: each frame's pose, and the hidden values of the LSTM's top layer after it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from baselines.dcgan import maps_for, start
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.players import Player
-from benchmark.prediction.contract import CONTEXT, Clips
+from benchmark.prediction.contract import CONTEXT, Clips, Maps
 from dynamics_gen.errors import ConfigError
 
 TASK = "prediction"
@@ -155,10 +156,20 @@ class Dynamics(nn.Module):
         state: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Float[Tensor, "batch time pose"], tuple[Tensor, Tensor]]:
         """After each pose, the one that follows, and the state, zero where none is given; in single precision."""
+        hidden, after = self.hidden(poses, content, state)
+        with torch.autocast(poses.device.type, enabled=False):
+            return torch.tanh(self.readout(hidden)), after
+
+    def hidden(
+        self,
+        poses: Float[Tensor, "batch time pose"],
+        content: Float[Tensor, "batch content"],
+        state: tuple[Tensor, Tensor] | None = None,
+    ) -> tuple[Float[Tensor, "batch time hidden"], tuple[Tensor, Tensor]]:
+        """The top layer's hidden values after each pose, and the state."""
         told = content[:, None].expand(-1, poses.shape[1], -1)
         with torch.autocast(poses.device.type, enabled=False):
-            steps, after = self.lstm(self.embed(torch.cat([poses, told], dim=2)), state)
-            return torch.tanh(self.readout(steps)), after
+            return self.lstm(self.embed(torch.cat([poses, told], dim=2)), state)
 
     def continued(
         self, poses: Float[Tensor, "batch time pose"], content: Float[Tensor, "batch content"], count: int
@@ -284,6 +295,12 @@ class DrNet(nn.Module):
         """What the last frame shows, in the poses that the LSTM expects."""
         content, maps = self.content(context[:, :, -1])
         return self.composed(content, maps, self.dynamics.continued(self.poses(context), content, count))
+
+    def represent(self, clips: Clips) -> Maps:
+        """Of each frame; the LSTM is told the content of the last one, as in prediction."""
+        poses = self.poses(clips)
+        hidden, _ = self.dynamics.hidden(poses, self.content(clips[:, :, -1])[0])
+        return torch.cat([poses, hidden], dim=2).transpose(1, 2)[..., None, None]
 
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> DrNet:

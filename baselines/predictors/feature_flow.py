@@ -7,6 +7,7 @@ loop). The flow can be told to the discriminator by its inverse (section 6.3.4).
 Deviations: all sizes, weights and the recipe, which the thesis does not give, are ours; so are shares of what arrives,
 flows of groups of features, and the border that nothing crosses. The discriminator sees the first frame and all that
 were made after it. Both players move at once, from one forward pass.
+Features: the hidden maps of the ConvLSTMs on either side of the flow, those that move and those that say where to.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from baselines.feature_flow_options import Options
 from baselines.settings import NOT_NEGATIVE, Rules, check
 from benchmark.data import Batch
 from benchmark.players import Player
-from benchmark.prediction.contract import CONTEXT, HORIZON, Clips
+from benchmark.prediction.contract import CONTEXT, HORIZON, Clips, Maps
 from dynamics_gen.errors import ConfigError
 
 TASK = "prediction"
@@ -151,6 +152,10 @@ class FeatureFlow(nn.Module):
     def predict(self, context: Clips, count: int) -> Clips:
         """The next `count` frames: what is given is seen in closed loop."""
         return self.continued(context, count)[:, :, -count:]
+
+    def represent(self, clips: Clips) -> Maps:
+        """After each frame, in closed loop."""
+        return self.generator.represent(clips)
 
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> FeatureFlow:

@@ -4,6 +4,7 @@ Source: Lipman et al. 2023, arXiv 2210.02747, section 4.1, example II (optimal t
 Deviations: the paper makes single images and tells the network nothing but the time; that whole blocks of frames flow
 at once, told the frames before them, that longer futures are made block by block, the network (see
 `baselines.velocity_unet`), and the weights' moving average, from which predictions come, are ours.
+Features: the U-Net's coarsest maps after its attention, shown true frames at the end of their way, told those before.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from torch import Tensor, nn
 from baselines.autoencoder import channels_last
 from baselines.settings import check
 from baselines.velocity_unet import VelocityUNet
+from baselines.windows import covering_windows
 from benchmark.data import Batch
 from benchmark.players import Player
-from benchmark.prediction.contract import CONTEXT, HORIZON, Clips
+from benchmark.prediction.contract import CONTEXT, HORIZON, Clips, Maps
 from dynamics_gen.errors import ConfigError
 
 TASK = "prediction"
@@ -157,6 +159,13 @@ class FlowMatching(nn.Module):
             said = self.flow(noise, before)
             frames = torch.cat([frames, said.clamp(-1, 1)], dim=2)
         return frames[:, :, context.shape[2] : context.shape[2] + count]
+
+    def represent(self, clips: Clips) -> Maps:
+        """Of each frame of the blocks of windows as long as a block and what it is told; no noise is left in it."""
+        windows = covering_windows(clips, self.config.given + self.config.block)
+        before, block = windows.flatten(0, 1).split((self.config.given, self.config.block), dim=2)
+        maps, _, _ = self.velocity.coarsest(block, torch.ones(len(block), device=block.device), before)
+        return maps.unflatten(0, (len(clips), -1)).transpose(1, 2)
 
     def flow(self, noise: Clips, before: Clips) -> Clips:
         """The block that noise becomes after the frames `before` it."""

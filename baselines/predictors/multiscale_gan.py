@@ -9,6 +9,8 @@ further pairs of frames that do not belong together, which only the discriminato
 Deviations: Adam and its recipe, where the source has plain gradient descent; means where the paper has sums, so that
 the paper's weights are of means; whole frames, not patches of 32×32: above this size discriminators pool their last
 maps to as many places as they have at it; both players move at once; a frame that is fed back is pooled anew.
+Features: the maps before each generator's last layer, averaged over places of the coarsest scale, of four frames at a
+time.
 """
 
 from __future__ import annotations
@@ -21,14 +23,14 @@ from typing import TypeAlias
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, mse_loss, softplus
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate, mse_loss, softplus
 
 from baselines.adversarial import deceiving_loss, judgements
 from baselines.settings import check
-from baselines.windows import drawn_windows
+from baselines.windows import covering_windows, drawn_windows
 from benchmark.data import Batch
 from benchmark.players import Player
-from benchmark.prediction.contract import CONTEXT, HORIZON, Clips
+from benchmark.prediction.contract import CONTEXT, HORIZON, Clips, Maps
 from dynamics_gen.errors import ConfigError
 
 TASK = "prediction"
@@ -117,6 +119,17 @@ def gradient_difference(said: Frames, true: Frames) -> Float[Tensor, ""]:
     return torch.stack([(said.diff(dim=axis).abs() - true.diff(dim=axis).abs()).abs().mean() for axis in (2, 3)]).sum()
 
 
+class Generator(nn.Sequential):
+    """Of one scale."""
+
+    def forward(self, input: Frames) -> tuple[Frames, Tensor]:
+        """What its last layer gives, colours before the guess is added, and the maps that it makes them of."""
+        *inner, last = self
+        for layer in inner:
+            input = layer(input)
+        return last(input), input
+
+
 class MultiScaleGAN(nn.Module):
     """See the module."""
 
@@ -169,14 +182,16 @@ class MultiScaleGAN(nn.Module):
 
     def forward(self, seen: Sequence[Frames]) -> list[Frames]:
         """The next frame at each scale, from the coarsest on, given a pyramid of frames whose colours are stacked."""
-        said: list[Frames] = []
+        return [frame for frame, _ in self.painted(seen)]
+
+    def painted(self, seen: Sequence[Frames]) -> list[tuple[Frames, Tensor]]:
+        """The same, each with the maps that its generator's last layer paints it from."""
+        found: list[tuple[Frames, Tensor]] = []
         for frames, generator in zip(seen, self.generators, strict=True):
-            if said:
-                guess = enlarged(said[-1])
-                said.append(torch.tanh(generator(torch.cat([frames, guess], dim=1)).float() + guess))
-            else:
-                said.append(torch.tanh(generator(frames).float()))
-        return said
+            guess = enlarged(found[-1][0]) if found else None
+            colours, maps = generator(frames if guess is None else torch.cat([frames, guess], dim=1))
+            found.append((torch.tanh(colours.float() if guess is None else colours.float() + guess), maps))
+        return found
 
     def predict(self, context: Clips, count: int) -> Clips:
         """Frame by frame; the window slides on to what was predicted."""
@@ -184,6 +199,14 @@ class MultiScaleGAN(nn.Module):
         for _ in range(count):
             frames.append(self(pyramid(torch.cat(frames[-SEEN:], dim=1)))[-1])
         return torch.stack(frames[SEEN:], dim=2)
+
+    def represent(self, clips: Clips) -> Maps:
+        """Of each window of `SEEN` frames."""
+        windows = covering_windows(clips.float(), SEEN).transpose(2, 3)  # [B, N, T, C, H, W]
+        found = [maps for _, maps in self.painted(pyramid(windows.flatten(0, 1).flatten(1, 2)))]
+        rows, columns = found[0].shape[2:]
+        maps = torch.cat([adaptive_avg_pool2d(one, (rows, columns)) for one in found], dim=1)
+        return maps.unflatten(0, windows.shape[:2]).transpose(1, 2)
 
     def _judged(
         self, seen: Sequence[Frames], true: Sequence[Frames], made: Sequence[Frames]
@@ -207,14 +230,14 @@ def _telling_loss(real: Tensor, made: Tensor, mismatched: Tensor | None) -> Floa
     return softplus(-real).mean() + wrong
 
 
-def _generator(channels: int, colours: int, layers: Sequence[tuple[int, int] | int], width: float) -> nn.Sequential:
+def _generator(channels: int, colours: int, layers: Sequence[tuple[int, int] | int], width: float) -> Generator:
     """Convolutions that keep a frame's size, ReLUs between them."""
     made: list[nn.Module] = []
     for layer in layers:
         kernel, maps = (layer, colours) if isinstance(layer, int) else (layer[0], max(1, round(width * layer[1])))
         made += [nn.Conv2d(channels, maps, kernel, padding=kernel // 2), nn.ReLU(inplace=True)]
         channels = maps
-    return nn.Sequential(*made[:-1])
+    return Generator(*made[:-1])
 
 
 def _discriminator(channels: int, layers: Sequence[tuple[int, int]], places: int, width: float) -> nn.Sequential:

@@ -5,6 +5,8 @@ Tan et al. 2022, arXiv 2211.12509, for the translator of gated attention; widths
 al. 2023, arXiv 2306.11249), where both translators have the later paper's encoder and decoder, with a sum in place of
 the earlier one's concatenation of its first maps.
 Deviations: weights start as PyTorch's but those of the attention; the recipe's schedule in place of one cycle.
+Features: the translator's maps after its last block inward (`inception`) or before its last block (`attention`), of ten
+frames at a time.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from baselines.settings import check
+from baselines.windows import covering_windows
 from benchmark.data import Batch
 from benchmark.players import Player
+from benchmark.prediction import contract
 from benchmark.prediction.contract import CONTEXT, Clips
 from dynamics_gen.errors import ConfigError
 
@@ -157,15 +161,19 @@ class Inceptions(nn.Module):
 
     def forward(self, maps: Maps) -> Maps:
         """As many as came."""
-        seen = []
-        for block in self.inward:
-            maps = block(maps)
-            seen.append(maps)
-        seen.pop()
+        *seen, maps = self.seen(maps)
         maps = self.outward[0](maps)
         for block in self.outward[1:]:
             maps = block(torch.cat([maps, seen.pop()], dim=1))
         return maps
+
+    def seen(self, maps: Maps) -> list[Maps]:
+        """What each block in makes of the maps."""
+        found = []
+        for block in self.inward:
+            maps = block(maps)
+            found.append(maps)
+        return found
 
 
 class Gate(nn.Module):
@@ -257,10 +265,26 @@ class SimVP(nn.Module):
     def forward(self, context: Clips) -> Clips:
         """As many frames as are given, which follow them."""
         frames = context.transpose(1, 2)  # [B, T, C, H, W]
-        maps, first = self.encoder(frames.flatten(0, 1))
-        stacked = maps.unflatten(0, frames.shape[:2]).flatten(1, 2)  # [B, T·maps, rows, columns]
+        stacked, first = self.stacked(frames)
         moved = self.translator(stacked).unflatten(1, (frames.shape[1], -1)).flatten(0, 1)
         return self.decoder(moved, first).float().unflatten(0, frames.shape[:2]).transpose(1, 2)
+
+    def stacked(
+        self, frames: Float[Tensor, "batch time channels height width"]
+    ) -> tuple[Float[Tensor, "batch timemaps rows columns"], Maps]:
+        """The maps of each clip's frames side by side, and the first ones, of each frame by itself."""
+        maps, first = self.encoder(frames.flatten(0, 1))
+        return maps.unflatten(0, frames.shape[:2]).flatten(1, 2), first
+
+    def represent(self, clips: Clips) -> contract.Maps:
+        """Of each window of `CONTEXT` frames."""
+        windows = covering_windows(clips, CONTEXT).transpose(2, 3)  # [B, N, T, C, H, W]
+        maps, _ = self.stacked(windows.flatten(0, 1))
+        if isinstance(self.translator, Inceptions):
+            hidden = self.translator.seen(maps)[-1]
+        else:
+            hidden = self.translator[:-2](maps)  # all but the last block and its 1×1 convolution
+        return hidden.unflatten(0, windows.shape[:2]).transpose(1, 2)
 
     def predict(self, context: Clips, count: int) -> Clips:
         """The next `count` frames; for more than `CONTEXT` the last prediction is what it is given."""

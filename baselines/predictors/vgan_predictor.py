@@ -5,6 +5,7 @@ Source: Vondrick et al. 2016, arXiv 1609.02612, and the code that its authors re
 Deviations: 16 frames at a time, not 32, since 20 are learnt from; longer futures go on from the last frame made; a
 convolution to one place ends the encoder; more than one frame can be given; both players move at once, from one forward
 pass; the recipe's schedule of the learning rate; other sizes (see `baselines.two_stream_video`).
+Features: the latent that the encoder makes of the frames given, of as many at a time.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from torch.nn.functional import l1_loss
 from baselines.adversarial import deceiving_loss, judgements, telling_loss
 from baselines.settings import check
 from baselines.two_stream_video import ClipJudge, Streams, TwoStreams, plan_for, start
+from baselines.windows import covering_windows
 from benchmark.data import Batch
 from benchmark.players import Player
-from benchmark.prediction.contract import CONTEXT, HORIZON, Clips
+from benchmark.prediction.contract import CONTEXT, HORIZON, Clips, Maps
 from dynamics_gen.errors import ConfigError
 
 TASK = "prediction"
@@ -137,6 +139,11 @@ class ConditionalVGAN(nn.Module):
             said = self.streams(frames[:, :, -self.config.given :]).clips()[:, :, 1:]
             frames = torch.cat([frames, said], dim=2)
         return frames[:, :, context.shape[2] : wanted]
+
+    def represent(self, clips: Clips) -> Maps:
+        """Of each window of as many frames as are given."""
+        windows = covering_windows(clips, self.config.given)
+        return self.latent(windows.flatten(0, 1)).unflatten(0, windows.shape[:2]).transpose(1, 2)[..., None, None]
 
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> ConditionalVGAN:

@@ -5,26 +5,24 @@ concatenated features of ALI's encoder, with 1,000 to 8,000 labels, 100 random c
 GAN's discriminator (Radford et al. 2016, arXiv 1511.06434, section 5.1), of a VAE's encoder, and pixels.
 Deviations: the data are ours; all features are brought to their principal components, found without labels, so that
 every machine has as many inputs; the cost of an error is chosen on valid, once for each kind and number of labels. The
-machines are fitted in the primal by L-BFGS, which is as exact as liblinear and twenty times as fast here. The target
-`shape` is asked of single frames; `path` and `speed`, which no frame shows, of clips, through the features of some of
-their frames in order.
+target `shape` is asked of single frames; `path` and `speed`, which no frame shows, of clips, through the features of
+some of their frames in order.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
-from scipy.optimize import minimize
 from torch.nn.functional import avg_pool2d
 
 import dynamics_gen
+from baselines.linear_probe import PIXELS, Components, Table, mean_and_deviation, measure
 from benchmark.data import Clips, sequential
 from benchmark.errors import ModelError
 from benchmark.generation.attributes import attributes_of
@@ -39,8 +37,6 @@ TASK = "study"
 INPUT = "frames"
 SOURCE = "Dumoulin et al. 2017, arXiv 1606.00704, section 4.3; Mastropietro 2017, tables 4.1 and 4.2"
 
-PIXELS = "pixels"
-COSTS = (0.001, 0.01, 0.1, 1.0)
 FRAMES_A_BATCH = 250
 
 
@@ -72,14 +68,6 @@ class Config:
             raise ConfigError(f"got labels {self.labels}, expected one or more numbers above 0")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Table:
-    """Features and targets of a split."""
-
-    features: Float32[np.ndarray, "rows components"]
-    targets: Int64[np.ndarray, " rows"]
-
-
 def study(config: Config, seed: int, folder: Path, device: torch.device, say: Callable[[str], None]) -> dict[str, Any]:
     """Runs the study with the runs' training of that seed; finished rows are kept in `folder`, and not made again.
 
@@ -108,66 +96,15 @@ def study(config: Config, seed: int, folder: Path, device: torch.device, say: Ca
             for labels in config.labels:
                 if (target, kind, labels) in done or labels > len(tables["train"].targets):
                     continue
-                row = {"target": target, "features": kind, "labels": labels, **measure(tables, labels, config, seed)}
+                row = {
+                    "target": target,
+                    "features": kind,
+                    "labels": labels,
+                    **measure(tables, labels, config.draws, seed),
+                }
                 kept.add(row)
-                mean, deviation = 100 * np.mean(row["errors"]), 100 * np.std(row["errors"], ddof=len(row["errors"]) > 1)
-                say(f"{target}, {kind}, {labels:,} labels: {mean:.1f} ± {deviation:.1f} % wrong on test")
+                say(f"{target}, {kind}, {labels:,} labels: {mean_and_deviation(row['errors'])} wrong on test")
     return {"rows": kept.rows}
-
-
-def measure(tables: Mapping[str, Table], labels: int, config: Config, seed: int) -> dict[str, Any]:
-    """Errors on test of machines that learnt from random choices of rows of train.
-
-    The penalty is that with the fewest errors on valid, for the first choice. A choice is the same for every kind of
-    features.
-    """
-    train, rng = tables["train"], np.random.default_rng([seed, labels])
-    chosen = [rng.permutation(len(train.targets))[:labels] for _ in range(config.draws)]
-    errors_on_valid = [_error(train, chosen[0], cost, tables["valid"]) for cost in COSTS]
-    cost = COSTS[int(np.argmin(errors_on_valid))]
-    errors = [_error(train, rows, cost, tables["test"]) for rows in chosen]
-    return {"cost": cost, "inputs": train.features.shape[1], "errors": errors}
-
-
-def _error(train: Table, rows: np.ndarray, cost: float, other: Table) -> float:
-    machine = fit(train.features[rows], train.targets[rows], cost)
-    return float(np.mean(decide(machine, other.features) != other.targets))
-
-
-def fit(
-    features: Float32[np.ndarray, "rows components"], targets: Int64[np.ndarray, " rows"], cost: float
-) -> Float32[np.ndarray, "components_1 values"]:
-    """L2-SVMs, one value of the target against the rest: squared hinge loss times `cost`, and half the squared weights.
-
-    Returns:
-        the weights of every value, and below them the offsets, which are penalised like weights, as liblinear does.
-    """
-    inputs = _with_one(features)
-    signs = np.where(targets[:, None] == np.arange(targets.max() + 1), 1, -1).astype(np.float32)
-
-    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        weights = flat.reshape(inputs.shape[1], -1).astype(np.float32)
-        missing = np.maximum(1 - signs * (inputs @ weights), 0)
-        slope = weights - 2 * cost * (inputs.T @ (signs * missing))
-        squares = (np.square(part, dtype=np.float64).sum() for part in (weights, missing))
-        half, errors = squares
-        return half / 2 + cost * errors, slope.ravel().astype(np.float64)
-
-    start = np.zeros(inputs.shape[1] * signs.shape[1])
-    options = {"maxiter": 1_000, "maxcor": 20, "ftol": 1e-10, "gtol": 1e-4}
-    found: Any = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
-    return found.x.reshape(inputs.shape[1], -1).astype(np.float32)
-
-
-def decide(
-    machine: Float32[np.ndarray, "components_1 values"], features: Float32[np.ndarray, "rows components"]
-) -> Int64[np.ndarray, " rows"]:
-    """The value with the highest score, of each row."""
-    return (_with_one(features) @ machine).argmax(1)
-
-
-def _with_one(features: np.ndarray) -> np.ndarray:
-    return np.concatenate([features, np.ones((len(features), 1), np.float32)], axis=1)
 
 
 def _tables(config: Config, kind: str, seed: int, device: torch.device) -> Iterator[tuple[str, dict[str, Table]]]:
@@ -181,7 +118,7 @@ def _tables(config: Config, kind: str, seed: int, device: torch.device) -> Itera
         found = _features(Clips(whole, device, "pixels"), represent)  # [clips, moments, features]
         frames[name], clips[name] = found[:, :: max(config.moments // 4, 1)], found
     rows = frames["train"].reshape(-1, frames["train"].shape[2])
-    frame_basis, clip_basis = (_Components(rows, count) for count in (config.components, config.clip_components))
+    frame_basis, clip_basis = (Components(rows, count) for count in (config.components, config.clip_components))
     yield (
         "shape",
         {
@@ -203,19 +140,6 @@ def _tables(config: Config, kind: str, seed: int, device: torch.device) -> Itera
                 for name, split in splits.items()
             },
         )
-
-
-class _Components:
-    """Principal components of rows, each brought to deviation 1 on average over all of them."""
-
-    def __init__(self, rows: np.ndarray, count: int) -> None:
-        from sklearn.decomposition import PCA
-
-        self._found = PCA(min(count, *rows.shape), random_state=0, svd_solver="randomized").fit(rows)
-        self._scale = float(np.sqrt(self._found.explained_variance_.mean()))
-
-    def __call__(self, rows: np.ndarray) -> Float32[np.ndarray, "rows components"]:
-        return (self._found.transform(rows) / self._scale).astype(np.float32)
 
 
 def _representation(

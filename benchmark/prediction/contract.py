@@ -13,17 +13,12 @@ from torch import Tensor
 
 from benchmark.data import Batch
 from benchmark.players import Player
-
-CONTEXT = 10
-"""Frames that a model is given, the first of a clip."""
-
-HORIZON = 10
-"""Frames after them that it learns to predict; scores are of these, and of `LONG`."""
-
-LONG = 22
-"""Frames after the context up to the end of a clip of 32."""
+from benchmark.prediction.steps import CONTEXT as CONTEXT
+from benchmark.prediction.steps import HORIZON as HORIZON
+from benchmark.prediction.steps import LONG as LONG
 
 Clips: TypeAlias = Float[Tensor, "batch channels time height width"]
+Maps: TypeAlias = Float[Tensor, "batch feature moments rows columns"]
 
 
 @runtime_checkable
@@ -46,4 +41,18 @@ class Predictor(Protocol):
 
     def predict(self, context: Clips, count: int) -> Clips:
         """The next `count` frames, one continuation of each clip."""
+        ...
+
+
+@runtime_checkable
+class Represents(Protocol):
+    """A predictor whose layers can serve another purpose; not what it says, but what it makes of what it sees."""
+
+    def represent(self, clips: Clips) -> Maps:
+        """Maps of features of whole clips, of as many frames as it learnt from or more, in order of time.
+
+        Nothing is drawn, and gradients flow back to the layers that made them; in evaluation mode a clip's are its own,
+        whatever else is in the batch. Models that see so many frames at once see windows (`baselines.windows`), whose
+        features stand one after the other; features that have no place stand in one row and one column.
+        """
         ...

@@ -65,14 +65,13 @@ def read_committed(folder: Path, kind: type[C], read: Callable[[Path], Any]) -> 
         RecordError: a record is malformed or contradicts itself.
         OSError: a file cannot be read.
     """
-    return [
-        kind(
-            name=path.parent.name,
-            record=read(path),
-            pictures=tuple(sorted(one.name for one in path.parent.iterdir() if one.suffix in (".png", ".gif"))),
-        )
-        for path in sorted(folder.glob(f"*/{RECORD_FILE}"))
-    ]
+    return [read_run(path, path.parent.name, kind, read) for path in sorted(folder.glob(f"*/{RECORD_FILE}"))]
+
+
+def read_run(path: Path, name: str, kind: type[C], read: Callable[[Path], Any]) -> C:
+    """The run whose record is at `path`; raises as `read_committed`."""
+    pictures = tuple(sorted(one.name for one in path.parent.iterdir() if one.suffix in (".png", ".gif")))
+    return kind(name=name, record=read(path), pictures=pictures)
 
 
 def named(one: Committed[Any], made: Sequence[Committed[Any]]) -> str:

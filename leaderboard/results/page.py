@@ -13,7 +13,7 @@ from leaderboard.entries import Entry
 from leaderboard.experiments import CLIPS, QUESTIONS, Question, gathered
 from leaderboard.markdown import title
 from leaderboard.reference import Reference
-from leaderboard.results import breakdown
+from leaderboard.results import breakdown, transfer
 from leaderboard.results.figures import OrderPicture, Picture, SizePicture, pictures
 from leaderboard.results.questions import all_questions, answers, curves, section
 from leaderboard.results.reproductions import made_again
@@ -24,6 +24,7 @@ from leaderboard.results.words import GENERATED, NOT_MEASURED
 ORDER = "Does the order of table 5.2 hold?"
 TOY = "Does ALI cover more modes than a GAN, and what is its inference worth?"
 CHAPTER_4 = "Do the claims of chapter 4 hold?"
+TRANSFER = "Do features learnt by predicting serve discrimination?"
 THESIS = "thesis"
 """Name of the reference that the page is about."""
 
@@ -74,7 +75,8 @@ def make_page(
         _introduction(way),
         "## In short",
         _in_short(orders, questions, experiments, entries)
-        + f"\n- **{TOY}** {in_short_of(studies)}\n- **{CHAPTER_4}** {chapter4} See [the generators]({way}generators/).",
+        + f"\n- **{TOY}** {in_short_of(studies)}\n- **{CHAPTER_4}** {chapter4} See [the generators]({way}generators/)."
+        + f"\n- **{TRANSFER}** {transfer.in_short(studies)}",
     ]
     parts += ["## Beside the thesis", *(part for one in thesis for part in beside(standard, one, way))]
     parts += [f"## {ORDER}", *order_sections(orders)]
@@ -90,6 +92,7 @@ def make_page(
         parts += [f"## {question.title}", *section(question, experiments, entries, way)]
         if question is by_size:
             parts += shown(SizePicture.file, "Test error against clips of each class in train")
+    parts += [f"## {TRANSFER}", *transfer.section(studies)]
     parts += ["## Does a record come out again?", *made_again(reproductions)]
     return Page(text="\n\n".join(parts) + "\n", pictures=drawn)
 
