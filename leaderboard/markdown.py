@@ -21,15 +21,16 @@ def escape(text: str) -> str:
     return re.sub(r"(?i)(www)\.", r"\1&#46;", text.replace("_", r"\_"))
 
 
-def page(boards: Sequence[Board], references: Sequence[Reference]) -> str:
-    """The whole of leaderboard/README.md."""
+def page(boards: Sequence[Board], references: Sequence[Reference], more: Sequence[str] = ()) -> str:
+    """The whole of leaderboard/README.md; `more` are paragraphs between the boards and what was published."""
     parts = [GENERATED, "# The board", _introduction()]
-    if not boards:
+    if not boards and not more:
         parts.append("There are no entries yet.")
     for board in boards:
         parts += [f"## {title(board)}", _about(board), _board_table(board)]
         if shifted := shifted_table(board):
             parts += [f"**Shifted test sets.** {SHIFTED_LEGEND}", _shifted_table(shifted)]
+    parts += more
     for reference in references:
         parts += [
             f"## For comparison: {escape(reference.title)}",

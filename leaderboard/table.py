@@ -16,6 +16,8 @@ from dynamics_gen.files import write_whole
 from leaderboard.board import make_boards
 from leaderboard.entries import read_entries, read_runs
 from leaderboard.errors import BoardError
+from leaderboard.frame_markdown import sections
+from leaderboard.frame_rows import read_entered_boards
 from leaderboard.markdown import page
 from leaderboard.people import read_people
 from leaderboard.reference import read_references
@@ -44,7 +46,11 @@ def main(root: Path, runs: Path | None, check: bool) -> str:
     entries, references = read_entries(root), read_references(root)
     submissions = read_submissions(root, entries)
     boards = make_boards(entries, submissions)
-    files = {root / "README.md": page(boards, references), root / "leaderboard.csv": sheet(boards, references)}
+    frames = read_entered_boards(root)
+    files = {
+        root / "README.md": page(boards, references, sections(frames)),
+        root / "leaderboard.csv": sheet(boards, references),
+    }
     for path, text in files.items():
         if check:
             compare(path, text, "bench table")
@@ -56,7 +62,7 @@ def main(root: Path, runs: Path | None, check: bool) -> str:
         human = read_people(runs)
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
-    return screen(boards, references, width=width, colour=terminal, human=human)
+    return screen(boards, references, width=width, colour=terminal, human=human, frames=frames)
 
 
 def compare(path: Path, expected: str, command: str) -> None:

@@ -9,6 +9,9 @@ from benchmark.human.result import HumanResult
 from leaderboard import people
 from leaderboard.board import Board
 from leaderboard.columns import COLUMNS, cells, percent
+from leaderboard.frame_columns import about
+from leaderboard.frame_markdown import plain
+from leaderboard.frames import FrameBoard
 from leaderboard.reference import Reference
 from leaderboard.shifted import shifted_table
 
@@ -21,8 +24,9 @@ def screen(
     width: int | None,
     colour: bool,
     human: Sequence[HumanResult] = (),
+    frames: Sequence[FrameBoard] = (),
 ) -> str:
-    """Boards, then what people saw, then reference tables.
+    """Boards, of classifiers and of frames, then what people saw, then reference tables.
 
     Args:
         boards: what to show.
@@ -30,6 +34,7 @@ def screen(
         width: columns that do not fit into so many characters are left out, last first; None keeps them all.
         colour: draw with rich's boxes and escape codes; else plain aligned text.
         human: results of people, if there are any.
+        frames: boards of entries of frames, if there are any.
     """
     parts = []
     for board in boards:
@@ -40,7 +45,8 @@ def screen(
             flush = [False, False] + [True] * (len(shifted.headings) - 2)
             texts = [list(texts) for _, texts in shifted.rows]
             parts.append(_draw("test error % on shifted test sets", shifted.headings, flush, texts, width, colour))
-    if not boards:
+    parts += [_draw(f"{board.title}. {about(board)}", *plain(board), width, colour) for board in frames]
+    if not boards and not frames:
         parts.append("There are no entries yet.")
     if human:
         numeric = [False, *[True] * (len(people.HEADINGS) - 1)]

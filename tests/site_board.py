@@ -1,4 +1,4 @@
-"""A small board of made-up entries, and how to read its pages, for the tests of the site. Never a result."""
+"""A small board of made-up entries of every task, and how to read its pages, for tests of the site. Never a result."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import test_predictors_page
+from PIL import Image
 from submitted import ABOUT
 from synthetic_records import CLIP_IDS, LABELS, make_predictions, make_record, write_run
 
-from benchmark.record import Record
+from benchmark.prediction import record as prediction_record
+from benchmark.prediction.record import Record as PredictorRecord
+from benchmark.record import Record, Settings
 from benchmark.submission import result, said
 from benchmark.submission.schema import EvaluationSplit
 from benchmark.submission.score import score
@@ -28,7 +32,23 @@ ENTRIES = {
 }
 """Names and about the errors of their seeds."""
 
-GENERATORS = ("ali-mini", "gan-mini")
+GENERATORS = ("ali-mini", "gan-mini", "vae-mini")
+
+PREDICTORS: dict[str, tuple[float, ...]] = {
+    "copy_last": (0.02,),
+    "simvp": (0.004, 0.005, 0.006),
+    "cdna": (0.01, 0.012),
+    "feature_flow": (0.015,),
+}
+"""Names, and the squared error of each seed in its first frame, which rises by as much with every frame."""
+COSTS = {
+    "copy_last": (0, 90_000.0),
+    "simvp": (1_200_000, 2_500.0),
+    "cdna": (950_000, 300.0),
+    "feature_flow": (10**7, 0.5),
+}
+"""Of each, parameters and predicted frames/s."""
+FILMS = ("filmstrips-seed0.png", "filmstrips-seed0.gif")
 
 HOSTILE = (
     "<img src=x onerror=window.evil=1>",
@@ -79,11 +99,45 @@ def made(name: str) -> tuple[Record, dict]:
     )
 
 
+def predictor(name: str, size: int = 32) -> PredictorRecord:
+    """The record of one of `PREDICTORS`; they differ in every column that is sorted by."""
+    drawn = (0.01, 0.012) if name == "feature_flow" else None
+    ones = [test_predictors_page.made(name, mse, drawn=drawn, size=size) for mse in PREDICTORS[name]]
+    parameters, speed = COSTS[name]
+    learnt = [{"epoch": k + 1.0, "train_loss": 0.5 / (k + 1), "valid_mse": 0.25 / (k + 1)} for k in range(3)]
+    seeds = [
+        replace(
+            one.seeds[0],
+            seed=seed,
+            history=tuple(learnt) if parameters else one.seeds[0].history,
+            predicted_frames_per_s=speed,
+            test=replace(one.seeds[0].test, frechet=100 / (1 + len(name) + seed)),
+        )
+        for seed, one in enumerate(ones)
+    ]
+    settings = Settings(model={"image_size": size}, training={"epochs": 3} if parameters else {})
+    return replace(
+        ones[0], seeds=tuple(seeds), parameters=parameters, flops_per_frame=100 * parameters, config=settings
+    )
+
+
+def write_predictor(folder: Path, made: PredictorRecord) -> None:
+    """Writes a run of a predictor: the record, and filmstrips of a few pixels, one still and one moving."""
+    folder.mkdir(parents=True)
+    prediction_record.write(made, folder / "record.json")
+    frames = [Image.new("RGB", (30, 20), colour) for colour in ("red", "blue")]
+    frames[0].save(folder / FILMS[0])
+    frames[0].save(folder / FILMS[1], save_all=True, append_images=frames[1:], duration=100, loop=0)
+
+
 def make_board(root: Path) -> Path:
-    """A board's folder with `ENTRIES`, the thesis's figures and two generators."""
+    """A board's folder with the thesis's figures, `ENTRIES`, `GENERATORS`, and `PREDICTORS`, of which one twice."""
     shutil.copytree(BOARD / "reference", root / "reference")
     for name in GENERATORS:
         shutil.copytree(BOARD / "generators" / name, root / "generators" / name)
+    for name in PREDICTORS:
+        write_predictor(root / "predictors" / f"{name}-mini", predictor(name))
+    write_predictor(root / "predictors" / "copy_last-64", predictor("copy_last", 64))
     for name in ENTRIES:
         write_run(root / "entries" / "ours" / f"{name}-mini", *made(name))
     return root

@@ -22,7 +22,10 @@ MAY_IMPORT = {
     "leaderboard": {"dynamics_gen", "benchmark", "leaderboard"},
 }
 
-SUBMISSION = ("check", "files", "ownership", "problems", "result", "said", "schema", "scored", "split")
+SUBMISSION = (
+    *("any_result", "archive", "check", "files", "frames", "frames_result", "hdf5", "ownership", "problems", "result"),
+    *("said", "schema", "scored", "split", "views"),
+)
 
 RESULTS = {
     f"benchmark.{name}"
@@ -35,11 +38,13 @@ RESULTS = {
         "predictions",
         "generation.record",
         "prediction.record",
+        "prediction.steps",
         "ranking",
         "reproduction.result",
         "record",
         "schema",
         "statistics",
+        "study_record",
         *(f"submission.{part}" for part in SUBMISSION),
     )
 }

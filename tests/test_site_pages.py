@@ -12,11 +12,12 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from site_board import BOARD, ENTRIES, GENERATORS, make_board
+from site_board import BOARD, ENTRIES, GENERATORS, PREDICTORS, predictor, write_predictor
 from synthetic_records import make_record, write_run
 
 from benchmark.errors import RecordError
 from benchmark.record import Scores
+from benchmark.statistics import Interval
 from leaderboard.board import make_boards
 from leaderboard.columns import COLUMNS, cells
 from leaderboard.entries import read_entries
@@ -25,6 +26,9 @@ from leaderboard.reference import read_references
 from leaderboard.site.build import build
 from leaderboard.site.errors import SiteError
 from leaderboard.site.tables import VALUES
+from leaderboard.submissions import read_submissions
+
+pytest_plugins = ("site_fixtures",)
 
 
 class Page(HTMLParser):
@@ -42,10 +46,10 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
-        self.links += [str(found[name]) for name in ("href", "src") if name in found]
+        self.links += [str(found[name]) for name in ("href", "src", "srcset") if name in found]
         self.ids += [str(found["id"])] if "id" in found else []
         assert not any(name.startswith("on") or name == "style" for name in found), found
-        if tag not in ("meta", "link", "input", "img", "br"):
+        if tag not in ("meta", "link", "input", "img", "source", "br"):
             self.open.append(tag)
         if tag == "table":
             self.tables.append([])
@@ -63,17 +67,11 @@ class Page(HTMLParser):
             self.tables[-1][-1][-1] += data
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A board's folder. Never change it."""
-    return make_board(tmp_path_factory.mktemp("made") / "leaderboard")
-
-
-@pytest.fixture(scope="module")
-def site(root: Path) -> Path:
-    """Its site."""
-    build(root, root.parent / "site")
-    return root.parent / "site"
+def with_generators(board: Path) -> Path:
+    """A board's folder with generators alone."""
+    for name in GENERATORS:
+        shutil.copytree(BOARD / "generators" / name, board / "generators" / name)
+    return board
 
 
 def read(site: Path) -> dict[str, Page]:
@@ -99,28 +97,33 @@ def check_links(site: Path) -> None:
 
 
 def test_every_entry_has_a_page_that_is_led_to(site: Path) -> None:
-    """Entries and generators; no address leads to what is not there."""
+    """Entries, predictors and generators; no address leads to what is not there."""
     check_links(site)
     assert set(read(site)) == {
         "index.html",
+        "entries/my-group/mine.html",
         *(f"entries/ours/{name}-mini.html" for name in ENTRIES),
+        *(f"predictors/{name}-mini.html" for name in PREDICTORS),
+        "predictors/copy_last-64.html",
         *(f"generators/{name}.html" for name in GENERATORS),
     }
 
 
-def test_board_has_the_cells_of_the_table(site: Path, root: Path) -> None:
+def test_board_has_the_cells_of_the_table(site: Path, site_root: Path) -> None:
     """Row by row what `bench table` prints, in its order; below them the thesis's rows, marked."""
-    (board,) = make_boards(read_entries(root))
+    entries = read_entries(site_root)
+    (board,) = make_boards(entries, read_submissions(site_root, entries))
     headings, *rows = read(site)["index.html"].tables[0]
     assert headings == [column.heading for column in COLUMNS]
     assert rows[: len(board.rows)] == cells(board.rows)
-    (thesis,) = read_references(root)
+    (thesis,) = read_references(site_root)
     (mark,), *references = rows[len(board.rows) :]
     assert mark.startswith("For comparison, not comparable: Table 5.2")
     assert thesis.source in mark
     assert [row[1] for row in references] == [row.model for row in thesis.rows]
-    assert all("not comparable" in row[-1] and row[3] == "–" for row in references)
-    assert [row[4] for row in references][:2] == ["36.0", "40.0"]
+    assert all("not comparable" in row[-1] for row in references)
+    assert {row[headings.index("test error % (95 %)")] for row in references} == {"–"}
+    assert [row[headings.index("valid %")] for row in references][:2] == ["36.0", "40.0"]
 
 
 def test_columns_of_numbers_are_sorted_as_numbers() -> None:
@@ -128,9 +131,9 @@ def test_columns_of_numbers_are_sorted_as_numbers() -> None:
     assert set(VALUES) == {column.heading for column in COLUMNS if column.numeric}
 
 
-def test_entry_page_tells_what_its_predictions_say(site: Path, root: Path) -> None:
+def test_entry_page_tells_what_its_predictions_say(site: Path, site_root: Path) -> None:
     """By class, the confusion matrix, by factor, by seed: computed here once more, in another way."""
-    entry = next(one for one in read_entries(root) if one.name == "far-mini")
+    entry = next(one for one in read_entries(site_root) if one.name == "far-mini")
     page = read(site)["entries/ours/far-mini.html"]
     by_class, by_factor, confusion, shifted, seeds = page.tables
     wrong, label = entry.wrong, entry.label
@@ -152,9 +155,9 @@ def test_entry_page_tells_what_its_predictions_say(site: Path, root: Path) -> No
         assert text in page.text
 
 
-def test_same_records_give_the_same_bytes(site: Path, root: Path, tmp_path: Path) -> None:
+def test_same_records_give_the_same_bytes(site: Path, site_root: Path, tmp_path: Path) -> None:
     """A site has no clock and no chance in it."""
-    build(root, tmp_path / "again")
+    build(site_root, tmp_path / "again")
     files = [path.relative_to(site) for path in site.rglob("*") if path.is_file()]
     assert len(files) > 10
     for file in files:
@@ -162,25 +165,39 @@ def test_same_records_give_the_same_bytes(site: Path, root: Path, tmp_path: Path
 
 
 def test_plots_have_a_point_for_each_row_that_has_the_cost(site: Path) -> None:
-    """Four know their parameters and their time, three their GFLOPs."""
+    """A rule, which has no parameters, is a line across there; whose cost nobody counted has no point."""
     text = (site / "index.html").read_text("utf-8")
     plots = re.findall(r"<figure>.*?<figcaption>(.*?)</figcaption>(.*?)</figure>", text)
-    assert [(title, plot.count('class="point')) for title, plot in plots] == [
-        ("Parameters", 4),
-        ("Computation", 3),
-        ("Training", 4),
+    assert [(title, plot.count('class="point'), plot.count('class="level')) for title, plot in plots] == [
+        ("Parameters", 5, 0),
+        ("Computation", 3, 0),
+        ("Training", 5, 0),
+        ("Parameters", 3, 1),
+        ("Speed", 4, 0),
+        ("Parameters", 3, 0),
+        ("Speed", 3, 0),
+        ("Training", 3, 0),
     ]
 
 
-def test_local_runs_stand_among_the_entries(root: Path, tmp_path: Path) -> None:
-    """With a page, without a rank, and only where they are asked for."""
-    write_run(tmp_path / "runs" / "mine" / "standard-mini", *make_record("mine", errors=(0.4, 0.4, 0.4)))
-    build(root, tmp_path / "site", tmp_path / "runs")
+def test_local_runs_stand_among_the_entries(tmp_path: Path) -> None:
+    """Of every task, with a page and its pictures, and only where they are asked for; a classifier's without a rank."""
+    board, runs = with_generators(tmp_path / "leaderboard"), tmp_path / "runs"
+    write_run(runs / "mine" / "standard-mini", *make_record("mine", errors=(0.4, 0.4, 0.4)))
+    write_predictor(runs / "simvp" / "standard-mini", predictor("simvp"))
+    shutil.copytree(BOARD / "generators" / "ali-mini", runs / "ali" / "standard-mini")
+    build(board, tmp_path / "site", runs)
     check_links(tmp_path / "site")
     pages = read(tmp_path / "site")
-    assert "runs/mine/standard-mini.html" in pages
-    (row,) = [row for row in pages["index.html"].tables[0] if row[1:2] == ["mine"]]
-    assert (row[0], row[2]) == ("–", "this machine")
+    classifiers, predictors, generators = pages["index.html"].tables
+    assert [row[:3] for row in classifiers[1:]] == [["–", "mine", "this machine"]]
+    assert [row[:2] for row in predictors[1:]] == [["simvp", "this machine"]]
+    assert ["ali (ali/standard-mini)", "this machine"] in [row[:2] for row in generators[1:]]
+    for name in ("mine", "simvp", "ali"):
+        assert f"runs/{name}/standard-mini.html" in pages
+    assert "entered by this machine as simvp/standard-mini." in pages["runs/simvp/standard-mini.html"].text
+    build(board, tmp_path / "site")
+    assert not (tmp_path / "site" / "runs").exists()
 
 
 def test_board_without_entries_says_so(tmp_path: Path) -> None:
@@ -214,52 +231,57 @@ def test_other_classes_have_pages_too(tmp_path: Path) -> None:
     assert [row[0] for row in by_class[1:]] == list(classes) == [row[0] for row in confusion[1:]]
 
 
-def test_bad_entry_leaves_the_site_alone(root: Path, tmp_path: Path) -> None:
+def test_bad_entry_leaves_the_site_alone(tmp_path: Path) -> None:
     """Nothing is written when anything is wrong."""
-    board = make_board(tmp_path / "leaderboard")
+    board = tmp_path / "leaderboard"
+    write_run(board / "entries" / "ours" / "near-mini", *make_record("near", errors=(0.1,)))
     build(board, tmp_path / "site")
     before = (tmp_path / "site" / "index.html").read_bytes()
-    (board / "entries" / "ours" / "near-mini" / "predictions-seed1.npz").write_bytes(b"x")
-    with pytest.raises(RecordError, match=r"predictions-seed1.npz: its SHA-256 is"):
+    (board / "entries" / "ours" / "near-mini" / "predictions-seed0.npz").write_bytes(b"x")
+    with pytest.raises(RecordError, match=r"predictions-seed0.npz: its SHA-256 is"):
         build(board, tmp_path / "site")
     assert (tmp_path / "site" / "index.html").read_bytes() == before
 
 
+@pytest.mark.parametrize("ending", ["png", "gif"])
 @pytest.mark.parametrize("kind", ["link", "text", "large"])
-def test_picture_that_is_none_is_refused(tmp_path: Path, kind: str) -> None:
+def test_picture_that_is_none_is_refused(tmp_path: Path, kind: str, ending: str) -> None:
     """A link would publish any file of the host's; a page by a picture's name, anything."""
-    board = make_board(tmp_path / "leaderboard")
-    path = board / "generators" / "ali-mini" / "samples-seed0.png"
+    board = tmp_path / "leaderboard"
+    write_predictor(board / "predictors" / "simvp-mini", predictor("simvp"))
+    path = board / "predictors" / "simvp-mini" / f"filmstrips-seed0.{ending}"
     content = path.read_bytes()
     path.unlink()
     if kind == "link":
-        (tmp_path / "secret.png").write_bytes(content)
-        path.symlink_to(tmp_path / "secret.png")
+        (tmp_path / "secret").write_bytes(content)
+        path.symlink_to(tmp_path / "secret")
     else:
         path.write_bytes(b"<script>alert(1)</script>" if kind == "text" else content + bytes(2**23))
     expected = {
         "link": "is a link or no file",
-        "text": "does not begin like a PNG",
+        "text": f"does not begin like a {ending.upper()}",
         "large": "expected a picture of at",
     }
-    with pytest.raises(SiteError, match=rf"samples-seed0.png .*{expected[kind]}"):
+    with pytest.raises(SiteError, match=rf"filmstrips-seed0.{ending} .*{expected[kind]}"):
         build(board, tmp_path / "site")
     assert not (tmp_path / "site").exists()
 
 
-def test_committed_board_makes_a_small_site(tmp_path: Path) -> None:
-    """Every page of it is led to, and all together take a few megabytes."""
+def test_committed_board_makes_a_small_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every page of it is led to, and takes less than a megabyte; pictures take some more. Intervals do not matter."""
+    monkeypatch.setattr("leaderboard.board.mean_error_interval", lambda *_: Interval(low=0.0, high=1.0))
     said = build(BOARD, tmp_path / "site")
     assert said.startswith(f"{tmp_path / 'site'}: ")
     check_links(tmp_path / "site")
-    assert sum(path.stat().st_size for path in (tmp_path / "site").rglob("*") if path.is_file()) < 12e6
+    assert sum(path.stat().st_size for path in (tmp_path / "site").rglob("*") if path.is_file()) < 60e6
+    assert max(path.stat().st_size for path in (tmp_path / "site").rglob("*.html")) < 1e6
 
 
 def test_runs_of_one_generator_are_told_apart(tmp_path: Path) -> None:
     """Two of a model, with other settings, stand with the names of their folders."""
-    board = make_board(tmp_path / "leaderboard")
+    board = with_generators(tmp_path / "leaderboard")
     shutil.copytree(board / "generators" / "ali-mini", board / "generators" / "ali-longer")
     build(board, tmp_path / "site")
     check_links(tmp_path / "site")
     rows = read(tmp_path / "site")["index.html"].tables[-1]
-    assert sorted(row[0] for row in rows[1:]) == ["ali (ali-longer)", "ali (ali-mini)", "gan"]
+    assert sorted(row[0] for row in rows[1:]) == ["ali (ali-longer)", "ali (ali-mini)", "gan", "vae"]

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from site_board import BOARD, HOSTILE
+from site_board import BOARD, HOSTILE, predictor
 from synthetic_records import make_record
 
 from benchmark import cli, record, spec
 from benchmark.generation import record as generation
 from benchmark.plan import Options, make_plan
+from benchmark.prediction import record as prediction
 from benchmark.recipe import Training
 from benchmark.reproduction.command import reproduce
 from leaderboard.site.reproduce import commands, rerun
 
-PATHS = sorted(path for kind in ("entries/*", "generators") for path in BOARD.glob(f"{kind}/*/record.json"))
+OF_FRAMES = ("generators", "predictors")
+PATHS = sorted(path for kind in ("entries/*", *OF_FRAMES) for path in BOARD.glob(f"{kind}/*/record.json"))
 
 
 def words_of(command: str) -> list[str]:
@@ -36,9 +39,25 @@ def models() -> dict[str, spec.Description]:
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.parent.name)
 def test_command_resolves_to_the_recorded_configuration(path: Path, models: dict[str, spec.Description]) -> None:
     """`bench run` takes every word, and plans the recorded model, data, seeds, settings and recipe."""
-    made: Any = record.read(path) if record.task_of(path) == "classification" else generation.read(path)
+    task = record.task_of(path)
+    check_command({"prediction": prediction, "generation": generation}.get(task, record).read(path), models)
+
+
+@pytest.mark.parametrize("name", ["copy_last", "simvp"])
+def test_command_of_a_predictor_is_taken(models: dict[str, spec.Description], name: str) -> None:
+    """Of a rule, which has no recipe, and of a network with settings of its own."""
+    plan = make_plan(models[name], Options(size="mini", settings={"image_size": "32"}))
+    config = record.Settings(model=json.loads(json.dumps(plan.settings)), training=json.loads(json.dumps(plan.recipe)))
+    assert (config.model["image_size"], bool(config.training)) == (32, name == "simvp")
+    check_command(replace(predictor(name), config=config), models)
+
+
+def check_command(made: Any, models: dict[str, spec.Description]) -> None:
+    """Parses the command of a record as a shell and `bench run` do, and plans it."""
     *before, line = commands(made)
-    assert before == [f"git checkout {made.environment.commit}"] * (made.environment.commit != "unknown")
+    assert before == [f"git checkout {made.environment.commit}"] * (
+        re.fullmatch("[0-9a-f]{40}", made.environment.commit) is not None
+    )
     bench, run, *words = words_of(line)
     assert (bench, run) == ("bench", "run")
     wishes = cli.run.make_context("run", words).params

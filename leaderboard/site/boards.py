@@ -1,4 +1,4 @@
-"""The first page: a table a board, with the thesis's figures below it, plots of cost, shifted sets, generators."""
+"""The first page: a table a board, with the thesis's figures below it, plots of cost, shifted sets, frames."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from leaderboard.board import LEAST_SEEDS, RANK_RULE, Board
 from leaderboard.columns import LEGEND, percent
+from leaderboard.frames import FrameBoard
 from leaderboard.reference import Reference
-from leaderboard.results.generators import Made
-from leaderboard.site.generators import generator_boards
+from leaderboard.site.frame_boards import frame_legend, frame_section
 from leaderboard.site.html import Html, Part, prose, tag
 from leaderboard.site.names import anchor
 from leaderboard.site.plots import COSTS, COSTS_LEGEND, cost_plot
@@ -18,39 +18,47 @@ from leaderboard.site.tables import board_table, shifted_sets
 SPREADSHEET = "leaderboard.csv"
 
 
-def front_page(boards: Sequence[Board], references: Sequence[Reference], made: Sequence[Made]) -> bytes:
-    """The whole of index.html."""
+def front_page(boards: Sequence[Board], references: Sequence[Reference], frames: Sequence[FrameBoard]) -> bytes:
+    """The whole of index.html.
+
+    Args:
+        boards: of classifiers.
+        references: what was published.
+        frames: boards of predictors and generators.
+    """
     body: list[Part] = [
         tag("h1", "The board"),
         tag(
             "p",
-            "Video clips in which only motion carries the class. Every number is computed anew from the predictions of"
-            " an entry; a row leads to its own page.",
+            "Video clips in which only motion carries the class: models that tell it, that predict how a clip goes on,"
+            " or that make frames and clips of their own. A row leads to its own page.",
             class_="lead",
         ),
     ]
-    if not boards:
+    if not boards and not frames:
         body.append(tag("p", "There are no entries yet."))
     else:
-        body += [_contents(boards, made), _filters(boards)]
+        body += [_contents([*boards, *frames]), _filters(boards, frames)]
     for board in boards:
         body.append(_section(board, references if board.release == "standard" else ()))
-    body += [*generator_boards(made), _notes()]
+    body += [*map(frame_section, frames), _notes(frames)]
     return page("Dynamics: the board", "", body)
 
 
-def _contents(boards: Sequence[Board], made: Sequence[Made]) -> Html:
-    places = [(f"#{anchor(board)}", board.title, len(board.rows)) for board in boards]
-    places += [("#generators", "Generators", len(made))] if made else []
-    links = [tag("li", tag("a", name, href=href), " ", tag("small", f"{rows:,}")) for href, name, rows in places]
+def _contents(boards: Sequence[Board | FrameBoard]) -> Html:
+    links = [
+        tag("li", tag("a", board.title, href=f"#{anchor(board)}"), " ", tag("small", f"{len(board.rows):,}"))
+        for board in boards
+    ]
     return tag("nav", tag("ul", links), class_="contents", aria_label="boards")
 
 
-def _filters(boards: Sequence[Board]) -> Html:
+def _filters(boards: Sequence[Board], frames: Sequence[FrameBoard]) -> Html:
     """Hidden until the script, without which they do nothing, shows them."""
     rows = [row for board in boards for row in board.rows]
+    tasks = dict.fromkeys(board.task for board in (*boards, *frames))
     inputs = [("", "any"), *((name, name) for name in sorted({row.input for row in rows}))]
-    least = sorted({1, LEAST_SEEDS, *(row.seeds for row in rows)})
+    least = sorted({1, LEAST_SEEDS, *(row.seeds for board in (*boards, *frames) for row in board.rows)})
     seeds = [(str(number), "any" if number == 1 else f"{number} or more") for number in least]
 
     def choice(name: str, label: str, options: Sequence[tuple[str, str]]) -> Html:
@@ -60,6 +68,7 @@ def _filters(boards: Sequence[Board]) -> Html:
     return tag(
         "form",
         tag("label", "Find", tag("input", id="find", type="search", placeholder="model, group, device, tag")),
+        choice("task", "Task", [("", "any"), *((task, task) for task in tasks)]),
         choice("input", "Input", inputs),
         choice("seeds", "Seeds", seeds),
         tag("button", "Show all", type="button"),
@@ -91,10 +100,11 @@ def _section(board: Board, references: Sequence[Reference]) -> Html:
         [tag("h3", "Error against cost"), tag("p", COSTS_LEGEND, class_="about")] if plots else None,
         tag("div", plots, class_="plots") if plots else None,
         shifted_sets(board),
+        data_board=board.task,
     )
 
 
-def _notes() -> Html:
+def _notes(frames: Sequence[FrameBoard]) -> Html:
     return tag(
         "section",
         tag("h2", "How to read it"),
@@ -102,11 +112,16 @@ def _notes() -> Html:
         tag(
             "p",
             prose(
-                "**Intervals.** 95 %, by resampling test clips within each class and training seeds, widened for the"
-                f" few seeds there are. With fewer than {LEAST_SEEDS} seeds they say little about training."
+                "**Intervals of classifiers.** 95 %, by resampling test clips within each class and training seeds,"
+                " widened for the few seeds there are."
+                f" With fewer than {LEAST_SEEDS} seeds they say little about training."
             ),
         ),
-        tag("p", prose(f"**Columns.** {LEGEND}")),
-        tag("p", "The same numbers as a spreadsheet: ", tag("a", SPREADSHEET, href=SPREADSHEET), "."),
+        tag(
+            "p",
+            prose(f"**Classification.** Every number is computed anew from the predictions of an entry. {LEGEND}"),
+        ),
+        map(frame_legend, dict.fromkeys(board.task for board in frames)),
+        tag("p", "The numbers of classifiers as a spreadsheet: ", tag("a", SPREADSHEET, href=SPREADSHEET), "."),
         class_="notes",
     )

@@ -12,15 +12,21 @@ from pathlib import Path
 
 from leaderboard.board import Board, Row, make_boards
 from leaderboard.entries import read_entries, read_runs
+from leaderboard.frame_rows import read_frame_boards
+from leaderboard.frame_submissions import SubmittedFrames
+from leaderboard.frames import FrameBoard, FrameRow
 from leaderboard.reference import read_references
-from leaderboard.results import generators as results
-from leaderboard.site import generators
+from leaderboard.results.predictors import Predicted
 from leaderboard.site.boards import SPREADSHEET, front_page
 from leaderboard.site.entry import entry_page
 from leaderboard.site.folder import write_site
+from leaderboard.site.generator import generator_page
 from leaderboard.site.names import file_of
+from leaderboard.site.pictures import picture_files
+from leaderboard.site.predictor import predictor_page
 from leaderboard.site.shell import assets
 from leaderboard.site.submitted import submitted_page
+from leaderboard.site.submitted_frames import submitted_frames_page
 from leaderboard.spreadsheet import sheet
 from leaderboard.submissions import Submitted, read_submissions
 
@@ -46,17 +52,18 @@ def build(root: Path, target: Path, runs: Path | None = None) -> str:
     entries = read_entries(root)
     submissions = read_submissions(root, entries)
     boards = make_boards(entries + (read_runs(runs) if runs is not None else []), submissions)
-    references, made = read_references(root), results.read_generators(root)
-    files = assets() | generators.picture_files(root, made)
-    files["index.html"] = front_page(boards, references, made)
+    references, frames = read_references(root), read_frame_boards(root, runs)
+    files = assets() | picture_files(row for board in frames for row in board.rows)
+    files["index.html"] = front_page(boards, references, frames)
     files[SPREADSHEET] = sheet(boards, references).encode("utf-8")
     for board in boards:
         for row in board.rows:
             files[file_of(row)] = row_page(row, board)
-    for one in made:
-        files[generators.file_of(one)] = generators.generator_page(one)
+    for board in frames:
+        for row in board.rows:
+            files[file_of(row)] = frame_row_page(row, board)
     write_site(target, files)
-    shown = sum(len(board.rows) for board in boards) + len(made)
+    shown = sum(len(board.rows) for board in (*boards, *frames))
     size = sum(map(len, files.values())) / 1e6
     return f"{target}: {shown} entries, {len(files)} files, {size:.1f} MB; open {target / 'index.html'}"
 
@@ -66,3 +73,12 @@ def row_page(row: Row, board: Board) -> bytes:
     if isinstance(row.source, Submitted):
         return submitted_page(row, row.source, board)
     return entry_page(row, board)
+
+
+def frame_row_page(row: FrameRow, board: FrameBoard) -> bytes:
+    """The whole page of a row of a board of frames, of a predictor's, of a generator's or of an entry of frames."""
+    if isinstance(row.source, SubmittedFrames):
+        return submitted_frames_page(row, row.source, board)
+    if isinstance(row.source, Predicted):
+        return predictor_page(row, row.source, board)
+    return generator_page(row, row.source, board)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from leaderboard.site.html import Html, Part, tag
 
 WIDTH, HEIGHT = 400, 280
-LEFT, RIGHT, TOP, BOTTOM = 30, 12, 22, 36
+LEFT, RIGHT, TOP, BOTTOM = 44, 12, 22, 36
 """Margins around the part in which values are drawn."""
 
 
@@ -33,22 +33,58 @@ class Axis:
         return min(max(value, self.low), self.high)
 
 
-def logarithmic(
-    label: str, values: Sequence[float], said: Callable[[float], str], round_: Sequence[float] = ()
-) -> Axis:
-    """An axis with room for positive values; ticks at powers of ten, or at 1, 2 and 5 of each where those are few.
+def logarithmic(label: str, values: Sequence[float], said: Callable[[float], str], *round_: Sequence[float]) -> Axis:
+    """An axis with room for positive values; ticks at powers of ten, or at values between them where those are few.
 
-    Of `round_` values, those that lie on the axis are the ticks instead, if they are two or more.
+    Of the sets in `round_`, the first of which two values or more lie on the axis gives the ticks instead.
     """
     low, high = 0.75 * min(values), 1.5 * max(values)
-    if len(ticks := [value for value in round_ if low <= value <= high]) >= 2:
-        return Axis(label=label, low=low, high=high, ticks=ticks, said=said, logarithmic=True)
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in ((1,), (1, 3), (1, 2, 5)):
-        ticks = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
-        if len(ticks) >= 3:
+    powers = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+    tens = [sorted(step * power for power in powers for step in steps) for steps in STEPS]
+    ticks: list[float] = []
+    for least, choice in (*((2, one) for one in round_), *((3, one) for one in tens)):
+        ticks = [value for value in choice if low <= value <= high]
+        if len(ticks) >= least:
             break
     return Axis(label=label, low=low, high=high, ticks=ticks, said=said, logarithmic=True)
+
+
+STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8))
+"""Between one power of ten and the next, from coarse to fine."""
+
+
+def linear(label: str, values: Sequence[float], *, zero: bool = False) -> Axis:
+    """An axis that holds all values between its first tick and its last, a few round ones.
+
+    Very large or small ones are said in thousands, or thousandths, and so on, and the label says which.
+
+    Args:
+        label: of the axis.
+        values: one or more.
+        zero: whether it begins at nothing, which all values are above.
+    """
+    low, high = (0.0 if zero else min(values)), max(values)
+    if high <= low:
+        low, high = (0.0, 1.0) if zero else (low - abs(low) / 2 - 1e-9, high + abs(high) / 2 + 1e-9)
+    power = 10.0 ** math.floor(math.log10((high - low) / 4))
+    step = next(times * power for times in (1, 2, 5, 10) if (high - low) / (times * power) <= 6)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    digits = -math.floor(math.log10(step) + 1e-9)
+    ticks = [round(k * step, digits) for k in range(first, last + 1)]
+    size = math.floor(math.log10(max(map(abs, ticks))))
+    thousands = 0 if -2 < size < 4 else 3 * (size // 3)
+    unit = f"×10{str(thousands).translate(RAISED)}" if thousands else ""
+    decimals = max(0, digits + thousands)
+    return Axis(
+        label=" ".join(filter(None, (label, unit))),
+        low=ticks[0],
+        high=ticks[-1],
+        ticks=ticks,
+        said=lambda value: f"{value / 10.0**thousands:,.{decimals}f}".replace("-", "−"),
+    )
+
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def percent_axis(label: str) -> Axis:

@@ -17,7 +17,7 @@ class Html(str):
 Part: TypeAlias = "str | Iterable[Part] | None"
 """What may stand in an element: text, which is escaped; `Html`, which is not; several of these, or nothing."""
 
-VOID = ("meta", "link", "input", "img", "br")
+VOID = ("meta", "link", "input", "img", "source", "br")
 """Elements without an end."""
 
 
@@ -96,7 +96,7 @@ def scroll(part: Part, label: str) -> Html:
 def _attribute(key: str, value: str | float | bool | None) -> str:
     if value is None or value is False:
         return ""
-    if key in ("href", "src"):
+    if key in ("href", "src", "srcset"):
         # A scheme of its own has only an address of the constant kind: paths begin with a name, "." or "#".
         assert re.match(r"https?://|(?![A-Za-z][A-Za-z0-9+.-]*:)[\w.%#]", str(value)), value
     return f" {key}" if value is True else f' {key}="{escape(str(value))}"'

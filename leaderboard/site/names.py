@@ -6,16 +6,24 @@ import re
 from urllib.parse import quote
 
 from leaderboard.board import Board, Row
+from leaderboard.frames import FrameBoard, FrameRow
 
 
-def file_of(row: Row) -> str:
+def file_of(row: Row | FrameRow) -> str:
     """The path of its page below the site's folder; that of a local run, whose name has a slash, is as deep."""
+    if isinstance(row, FrameRow):
+        return f"{row.place}.html"
     return f"runs/{row.name}.html" if row.local else f"entries/{row.group}/{row.name}.html"
 
 
-def key(row: Row) -> str:
+def key(row: Row | FrameRow) -> str:
     """One for each entry of the site."""
-    return f"{row.group}/{row.name}"
+    return row.place if isinstance(row, FrameRow) else f"{row.group}/{row.name}"
+
+
+def way_from(file: str) -> str:
+    """From a page to the site's folder."""
+    return "../" * file.count("/")
 
 
 def address(file: str) -> str:
@@ -23,6 +31,13 @@ def address(file: str) -> str:
     return quote(file)
 
 
-def anchor(board: Board) -> str:
-    """The place of a board on the first page; two of one name are of different test splits."""
-    return re.sub(r"[^\w-]", "-", f"{board.task}-{board.release}-{board.size}-{board.fingerprint[:8]}")
+def anchor(board: Board | FrameBoard) -> str:
+    """The place of a board on the first page; two of one name are of different test splits, or judged otherwise."""
+    if isinstance(board, Board):
+        said = f"{board.task}-{board.release}-{board.size}-{board.fingerprint[:8]}"
+    else:
+        kind, split = board.kind, board.kind.split
+        seen = f"{kind.view.form}-{kind.view.frames}-{kind.view.image_size}-{kind.labels or 'all'}"
+        judged = f"{kind.context}-{kind.horizon}-{kind.draws}-{kind.features.sha256[:8]}"
+        said = f"{kind.task}-{split.release}-{split.size}-{split.fingerprint[:8]}-{seen}-{judged}"
+    return re.sub(r"[^\w-]", "-", said)

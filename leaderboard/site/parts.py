@@ -6,12 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.generation.record import Record as GeneratorRecord
-from benchmark.record import Record
 from leaderboard.board import Row
 from leaderboard.columns import count, duration, gflops, percent
 from leaderboard.site.html import Html, Part, tag
-from leaderboard.site.reproduce import commands, rerun
+from leaderboard.site.reproduce import AnyRecord, commands, rerun
 
 
 def facts(pairs: Sequence[tuple[str, Part]], class_: str | None = None) -> Html:
@@ -38,7 +36,12 @@ def section(title: str, *parts: Part) -> Html:
     return tag("section", tag("h2", title), *parts)
 
 
-def configuration(record: Record | GeneratorRecord) -> Html:
+def words(name: str) -> str:
+    """A name of a record as words."""
+    return " ".join({"frechet": "Fréchet", "psnr": "PSNR", "mse": "MSE"}.get(word, word) for word in name.split("_"))
+
+
+def configuration(record: AnyRecord) -> Html:
     """All that it was made with: settings, data, machine, versions."""
     data, environment = record.dataset, record.environment
     splits = [
@@ -67,7 +70,7 @@ def configuration(record: Record | GeneratorRecord) -> Html:
     )
 
 
-def reproduction(record: Record | GeneratorRecord, folder: str) -> Html:
+def reproduction(record: AnyRecord, folder: str) -> Html:
     """The commands that make it again; `folder` is the record's place in a checkout."""
     again = rerun(record, folder)
     return section(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,36 +10,14 @@ from benchmark.calibration import BINS, reliability
 from benchmark.predictions import Predictions
 from benchmark.record import Record
 from leaderboard.board import LEAST_SEEDS, Board, Row
-from leaderboard.columns import count, duration, gflops, with_interval
-from leaderboard.site.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, Frame, logarithmic, percent_axis
+from leaderboard.columns import count, gflops, with_interval
+from leaderboard.site.chart import Axis, Frame, logarithmic, percent_axis
+from leaderboard.site.costs import TIMES, Cost, round_time
 from leaderboard.site.html import Html, Part, tag
 from leaderboard.site.names import key
+from leaderboard.site.scatter import LEAST_POINTS, Point, scatter
 
-LETTER, LINE = 5.3, 10.0
-"""About how wide a letter of a label is, and how high its line, in the chart's units."""
-LONGEST = 24
-"""Letters of a label."""
-
-
-TIMES = (1, 10, 60, 600, 3_600, 36_000, 360_000, 3_600_000)
-"""Seconds; from a second to a thousand hours."""
-LEAST_POINTS = 3
-"""Of a plot; two entries are compared more easily in the table."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a model takes: the chart's title and axis, a row's number (None where nobody knows), and how it is said."""
-
-    title: str
-    axis: str
-    of: Callable[[Row], float | None]
-    said: Callable[[float], str]
-    ticks: tuple[float, ...] = ()
-    """Round values, where powers of ten are none."""
-
-
-COSTS = (
+COSTS: tuple[Cost[Row], ...] = (
     Cost("Parameters", "parameters", lambda row: row.parameters or None, count),
     Cost(
         "Computation",
@@ -48,7 +25,7 @@ COSTS = (
         lambda row: row.flops_per_clip or None,
         lambda flops: gflops(round(flops)),
     ),
-    Cost("Training", "time of one seed, on its own device", lambda row: row.wall_time_s or None, duration, TIMES),
+    Cost("Training", "time of one seed, on its own device", lambda row: row.wall_time_s or None, round_time, TIMES),
 )
 COSTS_LEGEND = (
     f"Lower and further left is better. Filled: {LEAST_SEEDS} seeds or more; bars: 95 % intervals. Each axis of cost is"
@@ -56,59 +33,26 @@ COSTS_LEGEND = (
 )
 
 
-def cost_plot(board: Board, cost: Cost) -> Html | None:
+def cost_plot(board: Board, cost: Cost[Row]) -> Html | None:
     """Test error against a cost, a point a row; None where too few rows have it."""
-    rows = [(row, value) for row in board.rows if (value := cost.of(row)) is not None]
-    if len(rows) < LEAST_POINTS:
-        return None
-    frame = Frame(
-        logarithmic(cost.axis, [value for _, value in rows], cost.said, cost.ticks), percent_axis("test error, %")
-    )
-    places = [(frame.x(value), frame.y(row.test_error)) for row, value in rows]
-    labels = _labels([row.model[:LONGEST] for row, _ in rows], places)
-    points: list[Part] = []
-    for (row, value), (x, y), label in zip(rows, places, labels, strict=True):
-        error = f"{with_interval(row.test_error, row.interval)} %"
-        kind = "point sure" if row.seeds >= LEAST_SEEDS else "point"
-        points.append(
-            tag(
-                "g",
-                tag("title", f"{row.model}: {error}, {cost.said(value)}"),
-                tag("path", d=f"M{x} {frame.y(row.interval.low)}V{frame.y(row.interval.high)}", class_="whisker"),
-                tag("circle", cx=x, cy=y, r=3.5, class_="dot"),
-                label,
-                class_=kind,
-                data_entry=key(row),
-            )
+    points = [
+        Point(
+            name=row.model,
+            key=key(row),
+            x=value,
+            y=row.test_error,
+            low=row.interval.low,
+            high=row.interval.high,
+            said=f"{with_interval(row.test_error, row.interval)} %, {cost.said(value)}",
+            sure=row.seeds >= LEAST_SEEDS,
         )
-    return frame.draw(f"Test error against {cost.axis}, {len(rows)} entries; the table has the numbers.", *points)
-
-
-def _labels(names: Sequence[str], places: Sequence[tuple[float, float]]) -> list[Html | None]:
-    """Each point's name at its right, left, above or below it, where it hides no other; None where there is no room."""
-    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
-    made: list[Html | None] = []
-    for name, (x, y) in zip(names, places, strict=True):
-        wide = LETTER * len(name)
-        made.append(None)
-        for left, middle, anchor in (
-            (x + 6, y, "start"),
-            (x - 6 - wide, y, "end"),
-            (x - wide / 2, y - 10, "middle"),
-            (x - wide / 2, y + 10, "middle"),
-        ):
-            box = (left, middle - LINE / 2, left + wide, middle + LINE / 2)
-            inside = box[0] > LEFT and box[2] < WIDTH - RIGHT + 8 and box[1] > TOP and box[3] < HEIGHT - BOTTOM
-            if inside and not any(_overlap(box, other) for other in taken):
-                taken.append(box)
-                at = {"start": left, "end": left + wide, "middle": left + wide / 2}[anchor]
-                made[-1] = tag("text", name, x=round(at, 1), y=round(middle + 3, 1), text_anchor=anchor, class_="name")
-                break
-    return made
-
-
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+        for row in board.rows
+        if (value := cost.of(row)) is not None
+    ]
+    if len(points) < LEAST_POINTS:
+        return None
+    across = logarithmic(cost.axis, [point.x for point in points], cost.said, *cost.ticks)
+    return scatter(points, across, percent_axis("test error, %"), f"Test error against {cost.axis}")
 
 
 def learning_plot(record: Record) -> Html:

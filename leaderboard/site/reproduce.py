@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from benchmark.generation.record import Record as GeneratorRecord
+from benchmark.prediction.record import Record as PredictorRecord
 from benchmark.record import Dataset, Record
 from dynamics_gen.config import SIZES, directory_name
+
+AnyRecord: TypeAlias = Record | GeneratorRecord | PredictorRecord
 
 OF_CLASSIFIERS = ("label_smoothing",)
 """Fields of the recipe that `bench run` refuses for other tasks."""
 WIDTH = 96
 
 
-def commands(record: Record | GeneratorRecord) -> list[str]:
+def commands(record: AnyRecord) -> list[str]:
     """The lines that rerun a record: the code as it was, if that is known; the data, if they are not usual; the run.
 
     Whatever the record says is an argument and nothing else, also where it holds quotes or `$`.
@@ -26,7 +29,7 @@ def commands(record: Record | GeneratorRecord) -> list[str]:
     build, data = _data(record.dataset)
     words = ["bench", "run", record.model, *data, "--seeds", str(1 + max(seed.seed for seed in record.seeds))]
     training = record.config.training
-    if isinstance(record, GeneratorRecord):
+    if not isinstance(record, Record):
         training = {name: value for name, value in training.items() if name not in OF_CLASSIFIERS}
     elif training:
         words += ["--input", record.input]
@@ -34,7 +37,7 @@ def commands(record: Record | GeneratorRecord) -> list[str]:
     return [_continued(line) for line in [*lines, *([build] if build else []), words]]
 
 
-def rerun(record: Record | GeneratorRecord, folder: str) -> str:
+def rerun(record: AnyRecord, folder: str) -> str:
     """The one command that trains a classifier's record anew and compares; "" for what it cannot rebuild."""
     known = isinstance(record, Record) and record.dataset.size in SIZES
     return shlex.join(["bench", "reproduce", folder]) if known else ""

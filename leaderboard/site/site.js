@@ -35,21 +35,30 @@
     }
   }
 
-  // Filtering: an entry is shown if its row on a board has every word, the input and the seeds that are asked for.
+  // Filtering: an entry is shown if its row on a board has every word, the task, the input and the seeds that are asked
+  // for; a board of which nothing is left is not shown.
 
   const form = document.getElementById("filters");
   if (form === null) return;
-  const [find, input, seeds, shown] = ["find", "input", "seeds", "shown"].map((id) => document.getElementById(id));
+  const [find, task, input, seeds, shown] = ["find", "task", "input", "seeds", "shown"].map(
+    (id) => document.getElementById(id),
+  );
 
   function filter() {
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
     const kept = new Map();
-    for (const row of document.querySelectorAll("table.board tr[data-entry]")) {
-      const text = row.textContent.toLowerCase();
-      const good = words.every((word) => text.includes(word))
-        && (input.value === "" || row.dataset.input === input.value)
-        && Number(row.dataset.seeds) >= Number(seeds.value);
-      kept.set(row.dataset.entry, good);
+    for (const board of document.querySelectorAll("section[data-board]")) {
+      let left = 0;
+      for (const row of board.querySelectorAll("table.board tr[data-entry]")) {
+        const text = row.textContent.toLowerCase();
+        const good = words.every((word) => text.includes(word))
+          && (task.value === "" || board.dataset.board === task.value)
+          && (input.value === "" || row.dataset.input === input.value)
+          && Number(row.dataset.seeds) >= Number(seeds.value);
+        kept.set(row.dataset.entry, good);
+        left += good;
+      }
+      board.classList.toggle("out", left === 0);
     }
     for (const one of document.querySelectorAll("[data-entry]")) {
       one.classList.toggle("out", !kept.get(one.dataset.entry));

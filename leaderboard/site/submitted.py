@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 
-from benchmark.submission.result import Result
+from benchmark.submission.any_result import AnyResult
+from benchmark.submission.result import HIDDEN, Result
 from benchmark.submission.schema import About
 from dynamics_gen.classes import CLASSES
 from dynamics_gen.config import directory_name
 from leaderboard.board import Board, Row
 from leaderboard.columns import percent
+from leaderboard.frames import FrameRow
 from leaderboard.site.entry import how_sure
 from leaderboard.site.html import Html, Part, table, tag
 from leaderboard.site.mistakes import confusion_matrix, summed, where_errors_are
@@ -35,11 +38,11 @@ def submitted_page(row: Row, made: Submitted, board: Board) -> bytes:
             class_="lead",
         ),
         headline(row),
-        facts(_about(about), "settings"),
+        facts(about_facts(about), "settings"),
         where_errors_are(CLASSES, counts),
         tag("div", confusion_matrix(CLASSES, counts), _seeds(made.result), class_="columns"),
         how_sure(made.test.seeds) if made.test is not None else None,
-        _checking(row, made.result),
+        checking(row, made.result, [("labels", made.result.labels_sha256)]),
     ]
     crumb = tag("a", board.title, href=f"{WAY}index.html#{anchor(board)}")
     return page(f"{row.model}, {board.title}", WAY, body, [crumb])
@@ -54,7 +57,8 @@ def outside(address: str | None) -> Part:
     return tag("a", address, href=address, rel="nofollow ugc noopener noreferrer")
 
 
-def _about(about: About) -> list[tuple[str, Part]]:
+def about_facts(about: About) -> list[tuple[str, Part]]:
+    """What an entrant says of an entry, each with its name."""
     return [
         ("authors", ", ".join(about.authors)),
         ("contact", about.contact),
@@ -76,17 +80,23 @@ def _seeds(found: Result) -> Html:
     return section("Seeds", table(["seed", "test %", "path %", "speed %"], rows))
 
 
-def _checking(row: Row, found: Result) -> Html:
-    """Anybody scores an open entry again; a hidden one, once the labels are published."""
+def checking(row: Row | FrameRow, found: AnyResult, truth: Sequence[tuple[str, str]]) -> Html:
+    """Anybody scores an open entry again; a hidden one, once the labels are published.
+
+    Args:
+        row: of the entry.
+        found: what the host found.
+        truth: what it was held against, and the hash of that.
+    """
     words = ["bench", "submit", "score", f"leaderboard/entries/{row.group}/{row.name}", "--check", "--data"]
-    if row.hidden:
+    if found.board == HIDDEN:
         said = "The labels stay with the host until the set is retired; then anybody scores the entry again:"
         words += ["public/test", "--labels", "private/labels.csv"]
     else:
-        said = "Anybody scores the entry again, from its predictions and the labels of the data:"
-        words.append(f"data/{directory_name(row.split.release, row.split.size)}/test")
+        said = "Anybody scores the entry again, from its predictions and the data:"
+        words.append(f"data/{directory_name(found.test.release, found.test.size)}/test")
     proofs = [
-        ("labels", found.labels_sha256),
+        *truth,
         ("predictions", found.predictions_sha256),
         ("submission.json", found.submission_sha256),
         ("salt", found.salt),

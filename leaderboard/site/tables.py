@@ -15,10 +15,13 @@ from leaderboard.site.names import address, file_of, key
 VALUES: dict[str, Callable[[Row], float | None]] = {
     "rank": lambda row: row.rank,
     "test error % (95 %)": lambda row: row.test_error,
+    "deviation %": lambda row: row.deviation,
+    "than above (p)": lambda row: None if row.above is None else row.above.mean,
     "valid %": lambda row: row.valid_error,
     "train %": lambda row: row.train_error,
     "path %": lambda row: row.error_path,
     "speed %": lambda row: row.error_speed,
+    "calibration %": lambda row: row.calibration_error,
     "seeds": lambda row: row.seeds,
     "parameters": lambda row: row.parameters,
     "GFLOPs/clip": lambda row: row.flops_per_clip,
@@ -76,7 +79,7 @@ def _cell(column: Column, row: Row) -> Html:
     if column.heading == "model":
         return tag("th", _link_to(row), scope="row", data_value=text)
     value = VALUES[column.heading](row) if column.heading in VALUES else text
-    shown: Part = _clipped(text) if column.heading in CLIPPED else text
+    shown: Part = clipped(text) if column.heading in CLIPPED else text
     if column.heading == BEST_FIRST:
         number, _, interval = text.partition(" ")
         shown = [
@@ -128,10 +131,10 @@ def _reference_rows(reference: Reference) -> Html:
 
 def _plain(cells: dict[str, str], column: Column) -> Part:
     text = cells.get(column.heading, "–")
-    return _clipped(text) if column.heading in CLIPPED else text
+    return clipped(text) if column.heading in CLIPPED else text
 
 
-def _clipped(text: str) -> Html:
+def clipped(text: str) -> Html:
     """A text of which a table shows one line, and the entry's page the whole."""
     return tag("span", text, class_="clipped", title=text)
 
