@@ -25,6 +25,7 @@ from dynamics_gen.console import Failure, UsageFailure, one_sentence
 from dynamics_gen.pool import interrupts_blocked
 
 _STOP_S = 10.0
+_AGAIN_S = 0.05
 _STOPPED = "stopped: what was finished is kept; the same command with --resume goes on"
 
 
@@ -133,7 +134,7 @@ def _end(processes: Sequence[BaseProcess]) -> None:
 def _work(variables: dict[str, str], connection: Connection, task: Callable[..., None], args: tuple) -> None:
     """A process's life."""
     os.environ.update(variables)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupt_on_sigterm()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     code = 0
     try:
@@ -146,6 +147,23 @@ def _work(variables: dict[str, str], connection: Connection, task: Callable[...,
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # threads of torch that outlive the interpreter abort the process, at times
+
+
+def interrupt_on_sigterm() -> None:
+    """From now on SIGTERM raises KeyboardInterrupt, as Ctrl-C does.
+
+    Where it comes while nothing can be raised, as in a weak reference's callback, Python would print and forget it: it
+    comes again a moment later.
+    """
+
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        if lost.exc_type is KeyboardInterrupt:
+            threading.Timer(_AGAIN_S, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        else:
+            sys.__unraisablehook__(lost)
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.unraisablehook = again
 
 
 @contextlib.contextmanager

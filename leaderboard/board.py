@@ -62,7 +62,7 @@ class Row:
     above: Difference | None = None
     """How much more it errs than the ranked row above it, on the same clips; p is adjusted for all of the board's."""
     calibration_error: float | None
-    """Expected calibration error on test; None where the labels are hidden."""
+    """Expected calibration error on test; None of a hidden one that was scored before results had it."""
     valid_error: float | None
     train_error: float | None
     error_path: float | None
@@ -210,7 +210,7 @@ def make_submitted_row(made: Submitted) -> Row:
         test_error=fmean(one.error for one in scores),
         interval=made.result.error_interval.interval,
         deviation=_deviation([one.error for one in scores]),
-        calibration_error=None if made.test is None else _calibration_error(made.test),
+        calibration_error=made.result.calibration_error if made.test is None else _calibration_error(made.test),
         valid_error=None,
         train_error=None,
         error_path=_mean(one.error_path for one in scores),

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
+from benchmark.calibration import calibration
 from benchmark.errors import RecordError
 from benchmark.predictions import Predictions
 from benchmark.record import TOLERANCE
@@ -149,6 +151,13 @@ def _held_to(read: Read, known: Known, folder: Path) -> Scored:
             f"{where}: error_interval is from {stated.low:.4f} to {stated.high:.4f}: expected {interval.low:.4f} to"
             f" {interval.high:.4f}, as predictions and labels say"
         )
+    if made.calibration_error is not None:
+        computed_error = fmean(calibration(seed).expected_error for seed in seeds)
+        if abs(computed_error - made.calibration_error) > TOLERANCE:
+            raise RecordError(
+                f"{where}: calibration_error is {made.calibration_error:.4f}: expected {computed_error:.4f}, as"
+                " predictions and labels say"
+            )
     names = [name.decode("ascii") for name in clips.clip_id.tolist()]
     if made.labels_sha256 != commitment_of(dict(zip(names, clips.label.tolist(), strict=True)), made.salt):
         raise RecordError(f"{where}: labels_sha256 is not of the labels that {known.by} has")

@@ -16,6 +16,27 @@ from benchmark.launch import launch
 from dynamics_gen.console import Failure, UsageFailure
 from dynamics_gen.errors import UnknownNameError
 
+LOST = """
+import os, signal, time, weakref
+from benchmark.launch import interrupt_on_sigterm
+
+class Thing: pass
+
+def gone(reference):
+    os.kill(os.getpid(), signal.SIGTERM)
+    for _ in range(1000): pass
+
+interrupt_on_sigterm()
+thing = Thing()
+reference = weakref.ref(thing, gone)
+try:
+    del thing
+    time.sleep(20)
+    print("slept")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
 
 def sign_in(folder: Path) -> None:
     """Leaves the process's place."""
@@ -144,3 +165,9 @@ def test_processes_do_not_outlive_the_launcher(tmp_path: Path) -> None:
             return
         time.sleep(0.05)
     pytest.fail(f"still there: {processes}")
+
+
+def test_end_that_comes_where_nothing_can_be_raised_comes_again() -> None:
+    """In a weak reference's callback: nothing is printed of it, and the process hears of it a moment later."""
+    ran = subprocess.run([sys.executable, "-c", LOST], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "interrupted\n", "")

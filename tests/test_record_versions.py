@@ -64,6 +64,7 @@ LACKS_VERSION = {"study-1"}
 ADDED: dict[str, dict[str, Any]] = {
     "record-1": {"record_version": 2, "shifted": []},
     "record-1-unnamed_classes": {"record_version": 2, "shifted": [], "dataset": {"classes": list(CLASSES)}},
+    "result-1": {"result_version": 2, "calibration_error": None},
     "study-1": {"study_version": 2},
     "submission-1": {"submission_version": 2, "view": None},
 }

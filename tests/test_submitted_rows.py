@@ -236,6 +236,10 @@ def of_other_clips(folder: Path) -> None:
             r"error_interval is from 0.0000 to 1.0000: expected 0\.\d{4} to 0\.\d{4}, as predictions and labels say",
         ),
         (
+            lambda folder: restate(folder, calibration_error=0.9999),
+            r"calibration_error is 0.9999: expected 0\.\d{4}, as predictions and labels say",
+        ),
+        (
             lambda folder: restate(folder, board="hidden"),
             r"is of the hidden test of standard, own, 30 clips: expected the open one .* entries/ours/conv3d has it",
         ),

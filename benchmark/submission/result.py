@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Annotated
 
 from benchmark.errors import RecordError
-from benchmark.record import METRIC_VERSION, Count, ErrorInterval, Hash, Line, Scores, parse_checked, write_checked
-from benchmark.schema import Text, Whole
+from benchmark.record import METRIC_VERSION, Count, ErrorInterval, Fraction, Hash, Line, Scores, write_checked
+from benchmark.schema import Text, Whole, build, decode
 from benchmark.submission.files import read_plain_text
 from benchmark.submission.schema import EvaluationSplit
 from dynamics_gen.classes import CLASSES
 
 FILE = "result.json"
-RESULT_VERSION = 1
+RESULT_VERSION = 2
 LARGEST_BYTES = 2**20
 OPEN, HIDDEN = "open", "hidden"
 """Whose labels anybody can derive; whose labels the host alone holds."""
@@ -48,6 +48,8 @@ class Result:
     """Of the submission.json that was scored."""
     seeds: tuple[ScoredSeed, ...]
     error_interval: ErrorInterval
+    calibration_error: Fraction | None
+    """Expected calibration error, the mean over seeds; None in results of version 1, which did not have it."""
     salt: Hash
     """Drawn by the host for this result: 256 bits in hexadecimal."""
     predictions_sha256: Hash
@@ -76,7 +78,12 @@ def read(path: Path) -> Result:
         RecordError: it is not as the format has it, or contradicts itself.
         OSError: it cannot be read.
     """
-    return parse_checked(Result, read_plain_text(path, LARGEST_BYTES), str(path), _check)
+    document, where = decode(read_plain_text(path, LARGEST_BYTES), str(path)), str(path)
+    if isinstance(document, dict) and document.get("result_version") == 1 and "calibration_error" not in document:
+        document |= {"result_version": RESULT_VERSION, "calibration_error": None}
+    made = build(Result, document, where)
+    _check(made, where)
+    return made
 
 
 def write(made: Result, path: Path) -> None:

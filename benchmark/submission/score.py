@@ -8,11 +8,14 @@ import operator
 import platform
 import secrets
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
+from benchmark.calibration import calibration
 from benchmark.errors import RecordError
+from benchmark.predictions import Predictions
 from benchmark.record import METRIC_VERSION, ErrorInterval, Scores
 from benchmark.statistics import mean_error_interval
 from benchmark.submission import any_result, result
@@ -94,6 +97,10 @@ def _score_classes(checked: Checked, made: Submission, split: OpenedSplit, label
             for one, guessed in zip(made.seeds, chosen, strict=True)
         ),
         error_interval=ErrorInterval(low=bounds.low, high=bounds.high),
+        calibration_error=fmean(
+            calibration(Predictions(clip_id=one.clip_id, label=true, probabilities=one.probabilities)).expected_error
+            for one in ordered
+        ),
         salt=salt,
         predictions_sha256=salted_sha256(salt, files),
         labels_sha256=digest,
@@ -114,8 +121,9 @@ def compare(folder: Path, split: OpenedSplit, labels: Path | None = None) -> Any
     path = folder / result.FILE
     stated = any_result.read(path)
     found = score_any(folder, split, labels, stated.salt)
-    alike = operator.eq if isinstance(found, Result) else _agree
     for one in dataclasses.fields(found):
+        exact = isinstance(found, Result) and one.name != "calibration_error"
+        alike = operator.eq if exact else _agree
         if one.name not in _OF_THE_MACHINE and not alike(getattr(found, one.name), getattr(stated, one.name, None)):
             raise RecordError(
                 f"{path}: {one.name} is not what predictions and labels say: score the entry again with"
