@@ -18,7 +18,7 @@ from dynamics_gen.errors import ConfigError
 TASK = "classification"
 INPUT = "rgb"
 SOURCE = "Ballas et al. 2016, arXiv 1511.06432"
-TRAINING = {"*": {"learning_rate": 3e-3, "augment": True}}
+TRAINING = {"*": {"learning_rate": 0.0057, "augment": True, "weight_decay": 0.0016, "label_smoothing": 0.1}}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
