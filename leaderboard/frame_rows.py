@@ -11,7 +11,7 @@ from statistics import fmean
 from benchmark import record
 from benchmark.generation import record as generation
 from benchmark.prediction import record as prediction
-from benchmark.prediction.record import METRICS, Errors, Scores, summed
+from benchmark.prediction.record import METRICS, Errors, Motion, Scores, summed
 from benchmark.prediction.steps import CONTEXT
 from benchmark.record import Tags
 from benchmark.submission.frames_result import GenerationScores, PredictionResult, PredictionScores, mean_of
@@ -124,10 +124,7 @@ def prediction_scores(one: Predicted) -> dict[str, Score | None]:
     }
     learnt = one.record.horizon
     found["learnt_mse"] = Score.over(frame_error(one, scores, "mse", "single", learnt) for scores in one.scores)
-    for name in ("error", "lost", "split"):
-        found[name] = Score.over(getattr(scores.motion, name)[-1] for scores in one.scores)
-    for name in ("speed", "speed_kept", "came_back", "class_agreement"):
-        found[name] = Score.over(getattr(scores.motion, name) for scores in one.scores)
+    found |= _of_motion([scores.motion for scores in one.scores])
     for name in ("frechet", "density", "coverage"):
         found[name] = Score.over(getattr(scores, name) for scores in one.scores)
     return found
@@ -248,11 +245,15 @@ def _submitted_predictions(found: PredictionResult) -> dict[str, Score | None]:
     }
     bounds = (pixels * found.interval.low, pixels * found.interval.high)
     scores["mse"] = Score(pixels * mean_of(found.values), interval=bounds)
-    for name in ("error", "lost", "split"):
-        scores[name] = Score.over(getattr(one.motion, name)[-1] for one in of_seeds)
+    return scores | _of_motion([one.motion for one in of_seeds])
+
+
+def _of_motion(motions: Sequence[Motion]) -> dict[str, Score | None]:
+    """What became of the object, by name; what is told by step, in the last frame."""
+    found = {name: Score.over(getattr(one, name)[-1] for one in motions) for name in ("error", "lost", "split")}
     for name in ("speed", "speed_kept", "came_back", "class_agreement"):
-        scores[name] = Score.over(getattr(one.motion, name) for one in of_seeds)
-    return scores
+        found[name] = Score.over(getattr(one, name) for one in motions)
+    return found
 
 
 def _known(scores: Mapping[str, Score | None]) -> dict[str, Score]:

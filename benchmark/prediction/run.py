@@ -123,6 +123,18 @@ def make_learner(planned: Plan, seed: int, shape: tuple[int, int, int, int]) -> 
     return Prediction(build(planned, shape), planned.training, fabric, features)
 
 
+def chosen_learner(planned: Plan, seed: int, shape: tuple[int, int, int, int]) -> Prediction:
+    """A learner with the chosen weights of a seed.
+
+    Raises:
+        TrainingError: the choice or the weights are missing, or not each other's.
+    """
+    learner = make_learner(planned, seed, shape)
+    read_choice(planned.folder.choice(seed))
+    evaluate.load_weights(dict(learner.modules()), planned.folder.weights(seed))
+    return learner
+
+
 def continuation(planned: Plan, seed: int, shape: tuple[int, int, int, int]) -> scores.Continue:
     """What continues clips: the chosen weights of a seed, or the rule.
 
@@ -130,10 +142,7 @@ def continuation(planned: Plan, seed: int, shape: tuple[int, int, int, int]) -> 
         TrainingError: the choice or the weights are missing, or not each other's.
     """
     if planned.model.is_trained:
-        learner = make_learner(planned, seed, shape)
-        read_choice(planned.folder.choice(seed))
-        evaluate.load_weights(dict(learner.modules()), planned.folder.weights(seed))
-        return learner.continued
+        return chosen_learner(planned, seed, shape).continued
 
     def go_on(clips: torch.Tensor, frames: int) -> torch.Tensor:
         context = clips[:, :, :CONTEXT]

@@ -8,13 +8,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from benchmark import evaluate
-from benchmark.choice import read_choice
 from benchmark.errors import ModelError, TrainingError
 from benchmark.folder import RunFolder
 from benchmark.plan import Plan
 from benchmark.prediction import record
-from benchmark.prediction.run import make_learner
+from benchmark.prediction.run import chosen_learner, make_learner
 from benchmark.recorded import plan_of
 
 
@@ -40,10 +38,7 @@ class SavedRun:
         seeds = [one.seed for one in self.record.seeds]
         if seed not in seeds:
             raise TrainingError(f"{self.planned.folder.record} has the seeds {seeds}: got seed {seed}")
-        learner = make_learner(self.planned, seed, self.shape)
-        read_choice(self.planned.folder.choice(seed))
-        evaluate.load_weights(dict(learner.modules()), self.planned.folder.weights(seed))
-        return learner.learnt
+        return chosen_learner(self.planned, seed, self.shape).learnt
 
     def untrained(self, seed: int) -> nn.Module:
         """The network with the weights that the seed's training set out from; in evaluation mode."""
