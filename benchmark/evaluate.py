@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -11,9 +12,11 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.checkpoint import Checkpoint
+from benchmark.choice import read_choice
 from benchmark.classification import Classification
 from benchmark.data import Clips, sequential
 from benchmark.errors import ModelError, TrainingError
+from benchmark.folder import RunFolder
 from benchmark.predictions import Predictions, make
 from dynamics_gen.files import write_whole
 
@@ -40,7 +43,7 @@ def save_weights(state: Checkpoint, path: Path) -> bytes:
     return content
 
 
-def load_weights(modules: dict[str, nn.Module], path: Path) -> None:
+def load_weights(modules: Mapping[str, nn.Module], path: Path) -> None:
     """Puts saved weights into modules of the same shape.
 
     Raises:
@@ -56,6 +59,16 @@ def load_weights(modules: dict[str, nn.Module], path: Path) -> None:
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).strip().replace("\n", " ")[:200]
         raise TrainingError(f"{path} does not hold the weights of this model ({reason})") from None
+
+
+def load_chosen(modules: Mapping[str, nn.Module], folder: RunFolder, seed: int) -> None:
+    """Puts a seed's chosen weights into modules of the same shape.
+
+    Raises:
+        TrainingError: the choice or the weights are missing, or not each other's.
+    """
+    read_choice(folder.choice(seed))
+    load_weights(modules, folder.weights(seed))
 
 
 def parameters(network: nn.Module) -> int:

@@ -14,7 +14,7 @@ from benchmark.prediction import record as prediction
 from benchmark.prediction.record import METRICS, Errors, Motion, Scores, summed
 from benchmark.prediction.steps import CONTEXT
 from benchmark.record import Tags
-from benchmark.submission.frames_result import GenerationScores, PredictionResult, PredictionScores, mean_of
+from benchmark.submission.frames_result import GenerationScores, PredictionResult, PredictionScores
 from benchmark.submission.schema import EvaluationSplit
 from leaderboard.entries import ENTRIES, RECORD_FILE
 from leaderboard.frame_submissions import SubmittedFrames, read_frame_submissions
@@ -200,7 +200,7 @@ def submitted_frames_row(one: SubmittedFrames, folder: Path) -> FrameRow:
         scores = {name: Score.over(getattr(seed, name) for seed in of_seeds) for name in names}
         scores["frechet_of_train"] = Score(found.of_train.frechet)
         if found.interval is not None:
-            scores["frechet"] = Score(mean_of(found.values), interval=(found.interval.low, found.interval.high))
+            scores["frechet"] = Score(fmean(found.values), interval=(found.interval.low, found.interval.high))
     return FrameRow(
         group=one.group,
         name=one.name,
@@ -239,12 +239,12 @@ def _submitted_predictions(found: PredictionResult) -> dict[str, Score | None]:
     pixels = summed(1.0, 3, side, side)
     scores = {
         metric: Score.over(
-            (pixels if metric in ("mse", "mae") else 1.0) * mean_of(getattr(one.errors, metric)) for one in of_seeds
+            (pixels if metric in ("mse", "mae") else 1.0) * fmean(getattr(one.errors, metric)) for one in of_seeds
         )
         for metric in METRICS
     }
     bounds = (pixels * found.interval.low, pixels * found.interval.high)
-    scores["mse"] = Score(pixels * mean_of(found.values), interval=bounds)
+    scores["mse"] = Score(pixels * fmean(found.values), interval=bounds)
     return scores | _of_motion([one.motion for one in of_seeds])
 
 

@@ -162,8 +162,7 @@ def load_learner(planned: Plan, seed: int, shape: tuple[int, int, int, int]) -> 
         TrainingError: the choice or the weights are missing, or not each other's.
     """
     learner = make_learner(planned, seed, shape)
-    read_choice(planned.folder.choice(seed))
-    evaluate.load_weights(dict(learner.modules()), planned.folder.weights(seed))
+    evaluate.load_chosen(learner.modules(), planned.folder, seed)
     return learner
 
 

@@ -123,15 +123,14 @@ def make_learner(planned: Plan, seed: int, shape: tuple[int, int, int, int]) -> 
     return Prediction(build(planned, shape), planned.training, fabric, features)
 
 
-def chosen_learner(planned: Plan, seed: int, shape: tuple[int, int, int, int]) -> Prediction:
+def load_learner(planned: Plan, seed: int, shape: tuple[int, int, int, int]) -> Prediction:
     """A learner with the chosen weights of a seed.
 
     Raises:
         TrainingError: the choice or the weights are missing, or not each other's.
     """
     learner = make_learner(planned, seed, shape)
-    read_choice(planned.folder.choice(seed))
-    evaluate.load_weights(dict(learner.modules()), planned.folder.weights(seed))
+    evaluate.load_chosen(learner.modules(), planned.folder, seed)
     return learner
 
 
@@ -142,7 +141,7 @@ def continuation(planned: Plan, seed: int, shape: tuple[int, int, int, int]) -> 
         TrainingError: the choice or the weights are missing, or not each other's.
     """
     if planned.model.is_trained:
-        return chosen_learner(planned, seed, shape).continued
+        return load_learner(planned, seed, shape).continued
 
     def go_on(clips: torch.Tensor, frames: int) -> torch.Tensor:
         context = clips[:, :, :CONTEXT]

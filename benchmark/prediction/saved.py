@@ -12,7 +12,7 @@ from benchmark.errors import ModelError, TrainingError
 from benchmark.folder import RunFolder
 from benchmark.plan import Plan
 from benchmark.prediction import record
-from benchmark.prediction.run import chosen_learner, make_learner
+from benchmark.prediction.run import load_learner, make_learner
 from benchmark.recorded import plan_of
 
 
@@ -38,7 +38,7 @@ class SavedRun:
         seeds = [one.seed for one in self.record.seeds]
         if seed not in seeds:
             raise TrainingError(f"{self.planned.folder.record} has the seeds {seeds}: got seed {seed}")
-        return chosen_learner(self.planned, seed, self.shape).learnt
+        return load_learner(self.planned, seed, self.shape).learnt
 
     def untrained(self, seed: int) -> nn.Module:
         """The network with the weights that the seed's training set out from; in evaluation mode."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TypeAlias
 
 from benchmark.record import parse_checked, write_checked
@@ -16,7 +17,6 @@ from benchmark.submission.frames_result import (
     PredictionResult,
     check_generation,
     check_prediction,
-    mean_of,
 )
 from benchmark.submission.result import LARGEST_BYTES, Result
 from benchmark.submission.views import GENERATION, PREDICTION
@@ -44,7 +44,7 @@ def headline(made: AnyResult) -> Headline:
     else:
         values, interval = made.values, made.interval
         name = "mean squared error" if isinstance(made, PredictionResult) else "Fréchet distance"
-    return Headline(name=name, values=values, mean=mean_of(values), interval=interval)
+    return Headline(name=name, values=values, mean=fmean(values), interval=interval)
 
 
 def read(path: Path) -> AnyResult:

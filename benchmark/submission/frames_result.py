@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Annotated, Protocol
 
 from benchmark.errors import RecordError
@@ -84,25 +85,18 @@ class ScoredGeneration:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PredictionResult:
-    """What a submission's predicted frames are worth; the headline is the squared error, a mean over ten steps."""
+class _Common:
+    """What results of both tasks say."""
 
     result_version: Annotated[int, Whole(RESULT_VERSION, RESULT_VERSION)]
-    metric_version: Annotated[int, Whole(prediction.METRIC_VERSION, prediction.METRIC_VERSION)]
-    task: Annotated[str, Text(PREDICTION, f'"{PREDICTION}"', 10)]
     board: _OPEN
     view: View
     test: EvaluationSplit
     train_fingerprint: Hash
-    """Of the train split that classes were learnt from, for `class_agreement`."""
+    """Of the train split that classes, limits of failure and the scores of true clips come from."""
     features: Network
-    """The frozen network that sees them."""
+    """The frozen network that sees the clips."""
     submission_sha256: Hash
-    seeds: tuple[ScoredPrediction, ...]
-    motion_of_data: Motion
-    """Of the true clips: what the measurement itself misses."""
-    interval: Bounds
-    """Of the mean squared error, over clips within classes and over seeds, as `statistics.mean_error_interval`."""
     salt: Hash
     predictions_sha256: Hash
     """As `result.Result`."""
@@ -112,27 +106,31 @@ class PredictionResult:
     python: Line
     libraries: dict[str, Line]
 
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PredictionResult(_Common):
+    """What a submission's predicted frames are worth; the headline is the squared error, a mean over ten steps."""
+
+    metric_version: Annotated[int, Whole(prediction.METRIC_VERSION, prediction.METRIC_VERSION)]
+    task: Annotated[str, Text(PREDICTION, f'"{PREDICTION}"', 10)]
+    seeds: tuple[ScoredPrediction, ...]
+    motion_of_data: Motion
+    """Of the true clips: what the measurement itself misses."""
+    interval: Bounds
+    """Of the mean squared error, over clips within classes and over seeds, as `statistics.mean_error_interval`."""
+
     @property
     def values(self) -> tuple[float, ...]:
         """The headline of each seed."""
-        return tuple(mean_of(one.scores.errors.mse) for one in self.seeds)
+        return tuple(fmean(one.scores.errors.mse) for one in self.seeds)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GenerationResult:
+class GenerationResult(_Common):
     """What a submission's samples are worth; the headline is the Fréchet distance."""
 
-    result_version: Annotated[int, Whole(RESULT_VERSION, RESULT_VERSION)]
     metric_version: Annotated[int, Whole(generation.METRIC_VERSION, generation.METRIC_VERSION)]
     task: Annotated[str, Text(GENERATION, f'"{GENERATION}"', 10)]
-    board: _OPEN
-    view: View
-    test: EvaluationSplit
-    train_fingerprint: Hash
-    """Of the train split that `of_train` is of, and that limits of failure come from."""
-    features: Network
-    """The frozen network whose features are compared."""
-    submission_sha256: Hash
     seeds: tuple[ScoredGeneration, ...]
     of_train: GenerationScores
     """Of as many clips of train in place of samples: what a perfect generator would get."""
@@ -144,14 +142,6 @@ class GenerationResult:
     Each seed has samples of its own, so that their deviation has the choice of samples in it, but not that of held-out
     clips. Resampling would not do: samples drawn twice make covariances smaller, and the distance larger.
     """
-    salt: Hash
-    predictions_sha256: Hash
-    """As `result.Result`."""
-    truth_sha256: Hash
-    """`truth_sha256` of the two splits under that salt."""
-    commit: Line
-    python: Line
-    libraries: dict[str, Line]
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -162,11 +152,6 @@ class GenerationResult:
 def truth_sha256(salt: str, test: str, train: str) -> str:
     """SHA-256 of the salt in hexadecimal and a line feed, then of the two splits' fingerprints and a line feed each."""
     return hashlib.sha256(f"{salt}\n{test}\n{train}\n".encode("ascii")).hexdigest()
-
-
-def mean_of(values: Sequence[float]) -> float:
-    """The mean."""
-    return sum(values) / len(values)
 
 
 class _Seed(Protocol):
@@ -215,6 +200,6 @@ def _check_common(made: PredictionResult | GenerationResult, seeds: Sequence[_Se
         raise RecordError(f"{where}: view is {made.view}: expected {', or '.join(map(str, VIEWS[made.task]))}")
     if made.truth_sha256 != truth_sha256(made.salt, made.test.fingerprint, made.train_fingerprint):
         raise RecordError(f"{where}: truth_sha256 is not of its splits under its salt: score the entry anew")
-    bounds, mean = made.interval, mean_of(made.values)
+    bounds, mean = made.interval, fmean(made.values)
     if bounds is not None and not bounds.low * (1 - 1e-9) <= mean <= bounds.high * (1 + 1e-9):
         raise RecordError(f"{where}: interval is from {bounds.low} to {bounds.high}: expected the mean {mean} within")
