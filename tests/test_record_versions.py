@@ -18,7 +18,7 @@ from benchmark.human import answers
 from benchmark.human import result as human
 from benchmark.reproduction import result as reproduction
 from benchmark.schema import dump
-from benchmark.submission import any_result, schema
+from benchmark.submission import any_result, frames_result, schema
 from dynamics_gen.classes import CLASSES
 from leaderboard import reference
 
@@ -36,8 +36,10 @@ def read_submission(path: Path) -> schema.Submission:
 READERS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "answers": (answers.read_answers, "answers_version"),
     "generation": (generation.read, "record_version"),
+    "generation_result": (any_result.read, "result_version"),
     "human": (human.read, "human_version"),
     "prediction": (prediction.read, "record_version"),
+    "prediction_result": (any_result.read, "result_version"),
     "record": (record.read, "record_version"),
     "reference": (reference.read, "reference_version"),
     "reproduction": (reproduction.read, "reproduction_version"),
@@ -50,8 +52,10 @@ READERS: dict[str, tuple[Callable[[Path], Any], str]] = {
 NOW = {
     "answers": answers.ANSWERS_VERSION,
     "generation": generation.RECORD_VERSION,
+    "generation_result": frames_result.RESULT_VERSION,
     "human": human.HUMAN_VERSION,
     "prediction": prediction.RECORD_VERSION,
+    "prediction_result": frames_result.RESULT_VERSION,
     "record": record.RECORD_VERSION,
     "reference": reference.REFERENCE_VERSION,
     "reproduction": reproduction.REPRODUCTION_VERSION,
