@@ -24,6 +24,9 @@ FORMAT_VERSION = 1
 _DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
 """What reading a file raises that is not a checkpoint."""
 
+_OF_A_DEVICE = ("fused", "capturable")
+"""Settings of an optimiser that go with its device, where a run may go on on another."""
+
 
 @dataclass(kw_only=True, slots=True)
 class Checkpoint:
@@ -92,7 +95,7 @@ class Checkpoint:
             for name, module in modules.items():
                 module.load_state_dict(self.modules[name])
             for name, optimiser in optimisers.items():
-                optimiser.load_state_dict(self.optimisers[name])
+                optimiser.load_state_dict(_on_this_device(self.optimisers[name], optimiser))
         except (RuntimeError, KeyError, ValueError) as error:
             reason = str(error).strip().replace("\n", " ")[:200]
             raise TrainingError(
@@ -102,6 +105,15 @@ class Checkpoint:
         torch.set_rng_state(self.random["cpu"])
         if "cuda" in self.random and torch.cuda.is_available():
             torch.cuda.set_rng_state(self.random["cuda"])
+
+
+def _on_this_device(state: dict[str, Any], optimiser: Optimizer) -> dict[str, Any]:
+    """An optimiser's state, but for the settings `_OF_A_DEVICE`, which stay as they are here."""
+    groups = [
+        {**old, **{name: new[name] for name in _OF_A_DEVICE if name in new}}
+        for old, new in zip(state["param_groups"], optimiser.param_groups, strict=True)
+    ]
+    return {**state, "param_groups": groups}
 
 
 def save_checkpoint(state: Checkpoint, path: Path) -> None:

@@ -14,6 +14,7 @@ from torch.optim import AdamW, Optimizer
 from benchmark.batch_norm import synchronised
 from benchmark.data import Batch
 from benchmark.recipe import Training
+from benchmark.replay import Replay
 from benchmark.train import Learner
 from benchmark.world import ALONE, World
 from dynamics_gen.errors import ConfigError
@@ -70,11 +71,14 @@ class Classification(Learner):
             for weights, decay in ((decayed, recipe.weight_decay), (spared, 0.0))
             if weights
         ]
-        optimiser = AdamW(groups, lr=recipe.learning_rate)
+        on_gpu = fabric.device.type == "cuda"
+        optimiser = AdamW(groups, lr=recipe.learning_rate, fused=on_gpu or None, capturable=on_gpu)
         self._forward, self._optimiser = fabric.setup(network, optimiser)
         self._cross_entropy = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         if self._has_losses:
             self._forward.mark_forward_method("losses")
+        may_replay = on_gpu and world.size == 1 and not self._has_losses  # phases are other work in every step
+        self.replay = Replay(self._step, network, self._optimiser.optimizer) if may_replay else None
 
     def modules(self) -> Mapping[str, nn.Module]:
         """The network."""
@@ -89,6 +93,9 @@ class Classification(Learner):
 
         All are means over the shares of all processes.
         """
+        return self._step(batch, progress) if self.replay is None else self.replay(batch)
+
+    def _step(self, batch: Batch, progress: float = 0.0) -> Mapping[str, Tensor]:
         if self._has_losses:
             found = self._forward.losses(batch.clips, batch.labels, progress, self._cross_entropy)
         else:
