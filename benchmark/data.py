@@ -147,8 +147,8 @@ class Clips:
         self._videos = self._read_all() if resident else None
         self._beside = Clips(dataset, device, beside, resident, flow, holders) if beside else None
         self._known = np.zeros(len(dataset), bool)
-        self._mean = torch.zeros(len(dataset), 3, device=device)
-        self._deviation = torch.zeros(len(dataset), 3, device=device)
+        self._moments = torch.zeros(len(dataset), 2, 3, device=device)
+        self._mean, self._deviation = self._moments.unbind(1)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -172,39 +172,50 @@ class Clips:
             yield replace(one, clips=torch.cat([one.clips[:, :, :steps], other.clips], dim=1))
 
     def _batches(self, order: Sequence[np.ndarray], turns: Sequence[Tensor] | None) -> Iterator[Batch]:
-        """Batches of the first part of the form."""
-        labels = self.labels.to(self.device)
+        """Batches of the first part of the form.
+
+        Rows and codes go to the device once, for all batches: from then on nothing there waits for the processor.
+        """
+        if len(order) == 0:
+            return
+        sizes = [len(rows) for rows in order]
+        all_places = torch.from_numpy(np.concatenate(order)).to(self.device, non_blocking=True)
+        places = all_places.split(sizes)
+        labels = self.labels.to(self.device).index_select(0, all_places).split(sizes)
+        if turns:
+            turns = torch.cat(list(turns)).to(self.device, non_blocking=True).split([len(codes) for codes in turns])
         turn = inputs.turn if self._flow is None else inputs.turn_flow
-        for step, (rows, parts) in enumerate(self._fetch(order)):
-            known = self._statistics(rows, parts) if self._flow is None else None
+        for step, (rows, parts) in enumerate(self._fetch(order, places)):
+            known = self._statistics(rows, places[step], parts) if self._flow is None else None
             if turns is not None:
                 codes = turns[step].split([len(part) for part in parts])
                 parts = [turn(part, code) for part, code in zip(parts, codes, strict=True)]
-            places = self._on_device(rows)
             yield Batch(
                 clips=inputs.prepare_flow(parts) if known is None else inputs.prepare(parts, self.form, *known),
-                labels=labels.index_select(0, places),
-                attributes=None if self.attributes is None else self.attributes.index_select(0, places),
+                labels=labels[step],
+                attributes=None if self.attributes is None else self.attributes.index_select(0, places[step]),
             )
 
-    def _statistics(self, rows: np.ndarray, parts: Sequence[inputs.Part]) -> tuple[Tensor, Tensor]:
-        """The clips' means and deviations: computed once, looked up ever after."""
-        places = self._on_device(rows)
+    def _statistics(self, rows: np.ndarray, places: Tensor, parts: Sequence[inputs.Part]) -> tuple[Tensor, Tensor]:
+        """The clips' means and deviations: computed once, looked up ever after; `places` are the rows on the device."""
         if not self._known[rows].all():
             mean, deviation = inputs.statistics(parts)
             self._mean.index_copy_(0, places, mean)
             self._deviation.index_copy_(0, places, deviation)
             self._known[rows] = True
-        return self._mean.index_select(0, places), self._deviation.index_select(0, places)
+        mean, deviation = self._moments.index_select(0, places).unbind(1)
+        return mean, deviation
 
-    def _fetch(self, order: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, Sequence[inputs.Part]]]:
-        """Each batch's frames, in parts as `inputs` likes them."""
+    def _fetch(
+        self, order: Sequence[np.ndarray], places: Sequence[Tensor]
+    ) -> Iterator[tuple[np.ndarray, Sequence[inputs.Part]]]:
+        """Each batch's frames, in parts as `inputs` likes them; `places` are the order on the device."""
         if self._videos is not None and self.device.type == "cpu":
             for rows in order:
                 yield rows, [self._videos[row : row + 1] for row in rows.tolist()]
         elif self._videos is not None:
-            for rows in order:
-                yield rows, [self._videos.index_select(0, self._on_device(rows))]
+            for rows, those in zip(order, places, strict=True):
+                yield rows, [inputs.select(self._videos, those)]
         else:
             for rows, videos in self._read_ahead(order):
                 yield rows, videos.split(1 if self.device.type == "cpu" else len(videos))
@@ -238,9 +249,6 @@ class Clips:
             else:
                 part.copy_(self._read(np.arange(start, start + len(part))))
         return videos
-
-    def _on_device(self, rows: np.ndarray) -> Tensor:
-        return torch.from_numpy(rows).to(self.device, non_blocking=True)
 
 
 def _generator(seed: int, purpose: int, *key: int) -> np.random.Generator:

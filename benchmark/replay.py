@@ -49,6 +49,7 @@ class Replay:
         self._graph: torch.cuda.CUDAGraph | None = None
         self._batch: Batch
         self._rates: list[Tensor]
+        self._put: list[float]
         self._found: Mapping[str, Tensor]
         self.problem, self.steps = "", 0
 
@@ -77,13 +78,14 @@ class Replay:
         self._batch = Batch(clips=batch.clips.clone(), labels=batch.labels.clone())
         groups = self._optimiser.param_groups
         floats = [group["lr"] for group in groups]
+        self._put = list(floats)
         self._rates = [torch.full((), rate, device=batch.clips.device) for rate in floats]
         drawn = torch.get_rng_state()
         graph = torch.cuda.CUDAGraph()
         try:
             for group, rate in zip(groups, self._rates, strict=True):
                 group["lr"] = rate
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # others read clips meanwhile
                 self._found = self._step(self._batch)
         finally:
             for group, rate in zip(groups, floats, strict=True):
@@ -99,8 +101,11 @@ class Replay:
         assert self._graph is not None
         self._batch.clips.copy_(batch.clips)
         self._batch.labels.copy_(batch.labels)
-        for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
-            rate.fill_(group["lr"])
+        present = [group["lr"] for group in self._optimiser.param_groups]
+        if present != self._put:
+            for value, rate in zip(present, self._rates, strict=True):
+                rate.fill_(value)
+            self._put = present
         self._graph.replay()
         names, values = list(self._found), torch.stack(list(self._found.values()))
         return dict(zip(names, values, strict=True))

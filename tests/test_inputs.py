@@ -180,3 +180,13 @@ def test_turning_keeps_the_statistics() -> None:
     clips = videos(clips=8)
     before, after = inputs.statistics([clips]), inputs.statistics([inputs.turn(clips, torch.arange(8))])
     torch.testing.assert_close(before, after, rtol=1e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 8, 8, 3), (4, 3, 5, 5, 3)])  # in words of eight bytes, and not
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float16])
+def test_selected_clips_are_those_at_their_places(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """What `select` gives is what indexing gives, moved in words or not."""
+    clips = torch.randint(0, 256, shape).to(dtype)
+    places = torch.tensor([3, 0, 3])
+
+    assert torch.equal(inputs.select(clips, places), clips[places])
