@@ -48,6 +48,20 @@ def test_state_reads_back_exactly(tmp_path: Path) -> None:
     assert all(torch.equal(moments[i]["exp_avg_sq"], restored[i]["exp_avg_sq"]) for i in moments)
 
 
+def test_run_of_a_gpu_goes_on_on_a_processor(tmp_path: Path) -> None:
+    """How the optimiser is computed is the device's, and not restored with its state."""
+    state, _, _ = trained(1)
+    for group in state.optimisers["adam"]["param_groups"]:
+        group.update(fused=True, capturable=True)
+    save_checkpoint(state, tmp_path / "checkpoint.pt")
+    found = load_checkpoint(tmp_path / "checkpoint.pt", CONFIGURATION)
+    assert found is not None
+    _, module, fresh = trained(1)
+    found.restore({"net": module}, {"adam": fresh})
+    assert not any(group["fused"] or group["capturable"] for group in fresh.param_groups)
+    fresh.step()  # which torch refuses on a processor to one that is capturable
+
+
 def test_absent_state_is_a_fresh_start(tmp_path: Path) -> None:
     """No file, no state, no error."""
     assert load_checkpoint(tmp_path / "checkpoint.pt", CONFIGURATION) is None

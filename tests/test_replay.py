@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -12,12 +13,13 @@ from torch import Tensor, nn
 from benchmark.classification import Classification
 from benchmark.data import Batch
 from benchmark.recipe import Training
-from benchmark.replay import STEPS_BEFORE
+from benchmark.replay import STEPS_BEFORE, Replay
 from benchmark.world import ALONE
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+needs_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+DEVICES = ["pretended", pytest.param("cuda", marks=needs_gpu)]
+"""Pretended: the processor, where recording takes a step and takes it back, and a replay takes it again."""
 
-CUDA = torch.device("cuda")
 RECIPE = Training(
     epochs=1,
     batch_size=8,
@@ -44,12 +46,52 @@ class Net(nn.Module):
         return self.linear(self.between(self.norm(self.conv(clips)).relu().mean((2, 3, 4))))
 
 
-def learner(between: Callable[[Tensor], Tensor] = torch.Tensor.clone, replays: bool = True) -> Classification:
-    """On the GPU, in training mode, with the same weights each time."""
-    torch.manual_seed(0)
+class PretendedGraph:
+    """In place of `torch.cuda.CUDAGraph`."""
+
+    owner: Replay
+
+    def replay(self) -> None:
+        """Takes the step that was recorded, on the batch that it was recorded with."""
+        found = self.owner._step(self.owner._batch)
+        for name, value in self.owner._found.items():
+            value.copy_(found[name])
+
+
+@pytest.fixture(params=DEVICES)
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.device:
+    """Where the learner is."""
     torch.backends.cudnn.deterministic = True
-    made = Classification(Net(between), RECIPE, ALONE.fabric(CUDA, "32-true"))
+    if request.param == "cuda":
+        return torch.device("cuda")
+
+    @contextlib.contextmanager
+    def recording(graph: PretendedGraph, capture_error_mode: str) -> Iterator[None]:
+        replay = graph.owner
+        state = [*replay._network.state_dict().values(), *replay._optimiser_state()]
+        before = [value.clone() for value in state]
+        yield
+        with torch.no_grad():
+            for value, old in zip(state, before, strict=True):
+                value.copy_(old)
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", PretendedGraph)
+    monkeypatch.setattr(torch.cuda, "graph", recording)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", torch.get_rng_state)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", torch.set_rng_state)
+    return torch.device("cpu")
+
+
+def learner(
+    device: torch.device, between: Callable[[Tensor], Tensor] = torch.Tensor.clone, replays: bool = True
+) -> Classification:
+    """In training mode, with the same weights each time."""
+    torch.manual_seed(0)
+    made = Classification(Net(between), RECIPE, ALONE.fabric(device, "32-true"))
     made.network.train()
+    assert (made.replay is not None) == (device.type == "cuda")
+    if device.type == "cpu":
+        made.replay = PretendedGraph.owner = Replay(made._step, made.network, made.optimisers()["adamw"])
     if not replays:
         made.replay = None
     return made
@@ -60,11 +102,16 @@ def batches(count: int) -> list[Batch]:
     draw = np.random.default_rng(0)
     return [
         Batch(
-            clips=torch.from_numpy(draw.normal(size=(8, 3, 6, 9, 9)).astype(np.float32)).to(CUDA),
-            labels=torch.from_numpy(draw.integers(0, 10, 8)).to(CUDA),
+            clips=torch.from_numpy(draw.normal(size=(8, 3, 6, 9, 9)).astype(np.float32)),
+            labels=torch.from_numpy(draw.integers(0, 10, 8)),
         )
         for _ in range(count)
     ]
+
+
+def on(device: torch.device, batch: Batch, clips: int = 8) -> Batch:
+    """The first clips of a batch on a device."""
+    return Batch(clips=batch.clips[:clips].to(device), labels=batch.labels[:clips].to(device))
 
 
 def trained(made: Classification, count: int = 12) -> list[float]:
@@ -73,14 +120,16 @@ def trained(made: Classification, count: int = 12) -> list[float]:
     for step, batch in enumerate(batches(count)):
         for group in made.optimisers()["adamw"].param_groups:
             group["lr"] = 0.01 / (step + 1)
-        losses.append(made.training_step(batch, 0.0)["loss"])
+        losses.append(made.training_step(on(made.fabric.device, batch), 0.0)["loss"])
     return [loss.item() for loss in losses]
 
 
-def test_a_replayed_run_is_the_run_itself() -> None:
+def test_a_replayed_run_is_the_run_itself(device: torch.device) -> None:
     """Losses, weights and running statistics, with a learning rate that changes from step to step."""
-    replayed, plain = learner(), learner(replays=False)
-    assert trained(replayed) == pytest.approx(trained(plain), rel=1e-4)
+    replayed = learner(device)
+    losses = trained(replayed)
+    plain = learner(device, replays=False)
+    assert losses == pytest.approx(trained(plain), rel=1e-4)
     assert replayed.replay is not None
     assert replayed.replay.problem == ""
     assert replayed.replay.steps == 12 - STEPS_BEFORE
@@ -89,10 +138,12 @@ def test_a_replayed_run_is_the_run_itself() -> None:
     assert all(isinstance(group["lr"], float) for group in replayed.optimisers()["adamw"].param_groups)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_dropout_draws_anew_in_every_replay() -> None:
     """The same batch without learning: another mask, another loss."""
-    made = learner(nn.Dropout(0.5))
-    batch = batches(1)[0]
+    made = learner(torch.device("cuda"), nn.Dropout(0.5))
+    batch = on(made.fabric.device, batches(1)[0])
     for group in made.optimisers()["adamw"].param_groups:
         group["lr"] = 0.0
     losses = [made.training_step(batch, 0.0)["loss"].item() for _ in range(STEPS_BEFORE + 4)]
@@ -101,27 +152,34 @@ def test_dropout_draws_anew_in_every_replay() -> None:
     assert len(set(losses)) == len(losses)
 
 
-@pytest.mark.parametrize(
-    ("between", "problem"),
-    [
-        (lambda x: x * torch.rand(1).item(), "it draws from the processor's generator"),
-        (lambda x: x * x.sum().sign().item(), ""),
-        (lambda x: x + torch.ones(8).to(x.device), ""),
-    ],
-)
-def test_what_cannot_be_recorded_is_launched_one_by_one(between: Callable[[Tensor], Tensor], problem: str) -> None:
-    """A drawn number would be the same for ever; waiting for the device, and copying to it, torch refuses itself."""
-    replayed, plain = learner(between), learner(between, replays=False)
-    torch.manual_seed(1)
-    losses = trained(replayed)
-    torch.manual_seed(1)
-    assert losses == pytest.approx(trained(plain), rel=1e-4)
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("between", [lambda x: x * x.sum().sign().item(), lambda x: x + torch.ones(8).to(x.device)])
+def test_what_torch_cannot_record_is_launched_one_by_one(between: Callable[[Tensor], Tensor]) -> None:
+    """Waiting for the device, and copying to it."""
+    replayed, plain = (learner(torch.device("cuda"), between, replays) for replays in (True, False))
+    assert trained(replayed) == pytest.approx(trained(plain), rel=1e-4)
     assert replayed.replay is not None
     assert replayed.replay.problem
-    assert problem in replayed.replay.problem
 
 
-def test_a_step_that_is_another_each_time_is_not_replayed() -> None:
+def test_a_step_that_draws_from_the_processor_is_launched_one_by_one(device: torch.device) -> None:
+    """A number drawn once would be the same for ever; no draw is lost by finding out."""
+
+    def drawn(values: Tensor) -> Tensor:
+        return values * torch.rand(1).item()
+
+    replayed = learner(device, drawn)
+    torch.manual_seed(1)
+    losses = trained(replayed)
+    assert replayed.replay is not None
+    assert replayed.replay.problem == "it draws from the processor's generator"
+    plain = learner(device, drawn, replays=False)
+    torch.manual_seed(1)
+    assert losses == pytest.approx(trained(plain), rel=1e-4)
+
+
+def test_a_step_that_is_another_each_time_is_not_replayed(device: torch.device) -> None:
     """Here a list that grows: the replay's loss is not the step's."""
     seen: list[int] = []
 
@@ -129,15 +187,17 @@ def test_a_step_that_is_another_each_time_is_not_replayed() -> None:
         seen.append(0)
         return values * len(seen) ** 2
 
-    made = learner(counted)
+    made = learner(device, counted)
     trained(made)
     assert made.replay is not None
     assert "a replay" in made.replay.problem
 
 
-def test_batches_of_another_shape_are_stepped_through() -> None:
+def test_batches_of_another_shape_are_stepped_through(device: torch.device) -> None:
     """The recorded step is for one shape."""
-    made = learner()
+    made = learner(device)
     trained(made)
-    short = batches(1)[0]
-    assert np.isfinite(made.training_step(Batch(clips=short.clips[:4], labels=short.labels[:4]), 0.0)["loss"].item())
+    assert made.replay is not None
+    replayed = made.replay.steps
+    assert np.isfinite(made.training_step(on(device, batches(1)[0], clips=4), 0.0)["loss"].item())
+    assert made.replay.steps == replayed
