@@ -57,6 +57,10 @@ class RecurrentGAN(nn.Module):
             "generator": Player(parameters=theirs, beta1=beta1),
         }
 
+    def phase(self, batch: Batch, progress: float) -> float:
+        """The progress, where the noise sinks with it."""
+        return progress if self.config.noise else 0.0
+
     def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """Both players', and which share of real and made pairs the discriminator holds to be real.
 

@@ -14,7 +14,7 @@ from torch.optim import AdamW, Optimizer
 from benchmark.batch_norm import synchronised
 from benchmark.data import Batch
 from benchmark.recipe import Training
-from benchmark.replay import Replay
+from benchmark.replay import Phased, Replay
 from benchmark.train import Learner
 from benchmark.world import ALONE, World
 from dynamics_gen.errors import ConfigError
@@ -77,8 +77,8 @@ class Classification(Learner):
         self._cross_entropy = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         if self._has_losses:
             self._forward.mark_forward_method("losses")
-        may_replay = on_gpu and world.size == 1 and not self._has_losses  # phases are other work in every step
-        self.replay = Replay(self._step, network, self._optimiser.optimizer) if may_replay else None
+        may_replay = on_gpu and world.size == 1 and (not self._has_losses or isinstance(network, Phased))
+        self.replay = Replay(self._step, self.modules(), self.optimisers()) if may_replay else None
 
     def modules(self) -> Mapping[str, nn.Module]:
         """The network."""
@@ -93,9 +93,12 @@ class Classification(Learner):
 
         All are means over the shares of all processes.
         """
-        return self._step(batch, progress) if self.replay is None else self.replay(batch)
+        if self.replay is None:
+            return self._step(batch, progress)
+        phase = self.network.phase(batch, progress) if isinstance(self.network, Phased) else None
+        return self.replay(batch, progress, phase)
 
-    def _step(self, batch: Batch, progress: float = 0.0) -> Mapping[str, Tensor]:
+    def _step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         if self._has_losses:
             found = self._forward.losses(batch.clips, batch.labels, progress, self._cross_entropy)
         else:

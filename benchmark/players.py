@@ -15,6 +15,7 @@ from torch.optim import AdamW, Optimizer
 from benchmark.data import Batch
 from benchmark.errors import ModelError
 from benchmark.recipe import Training
+from benchmark.replay import Phased, Replay
 from benchmark.train import Learner
 
 
@@ -39,8 +40,8 @@ class Player:
 class Game(Protocol):
     """A network of one player or more.
 
-    It may also have an attribute `averaging`, a decay in (0, 1): then a moving average of its weights is kept beside
-    them, and serves in their place once it has learnt.
+    One that is `replay.Phased` as well trains faster on a GPU. It may also have an attribute `averaging`, a decay in
+    (0, 1): then a moving average of its weights is kept beside them, and serves in their place once it has learnt.
     """
 
     def players(self) -> Mapping[str, Player]:
@@ -79,9 +80,12 @@ class Players(Learner):
         players = network.players()  # type: ignore[operator]
         self._players = {name: list(player.parameters) for name, player in players.items()}
         _check_players(self._players)
+        on_gpu = fabric.device.type == "cuda"
         self._optimisers = {
             name: AdamW(
                 self._players[name],
+                fused=on_gpu or None,
+                capturable=on_gpu,
                 lr=recipe.learning_rate * player.rate,
                 betas=(player.beta1, player.beta2),
                 weight_decay=recipe.weight_decay,
@@ -89,6 +93,8 @@ class Players(Learner):
             for name, player in players.items()
         }
         self.averaged = copy.deepcopy(network).requires_grad_(False) if self._decay else None
+        may_replay = on_gpu and isinstance(network, Phased)
+        self.replay = Replay(self._step, self.modules(), self._optimisers) if may_replay else None
 
     @property
     def learnt(self) -> Any:
@@ -105,8 +111,14 @@ class Players(Learner):
 
     def training_step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """One step of every player who has a loss; returns these, whatever else was noted, and their sum as `loss`."""
+        lesson = self.lesson(batch)
+        if self.replay is None:
+            return self._step(lesson, progress)
+        return self.replay(lesson, progress, self.network.phase(lesson, progress))  # type: ignore[operator]
+
+    def _step(self, lesson: Batch, progress: float) -> Mapping[str, Tensor]:
         with self.fabric.autocast():
-            found = dict(self.network.losses(self.lesson(batch), progress))  # type: ignore[operator]
+            found = dict(self.network.losses(lesson, progress))  # type: ignore[operator]
         moving = [name for name in self._players if name in found]
         gradients = {
             name: torch.autograd.grad(

@@ -21,15 +21,20 @@ def shown(title: str, recipe: Training, clips: int, learner: Learner) -> Iterato
         learner: says what its metrics of an epoch mean.
     """
     an_epoch = clips - clips % min(recipe.batch_size, clips)
+    problem = ""
     with Meter(title, recipe.epochs * an_epoch, {"clips": 1}) as meter:
 
         def report(event: Event) -> None:
+            nonlocal problem
             if meter.done == 0:
                 meter.skip((event.epoch - 1) * an_epoch)
             if event.row is None:
                 meter.advance(event.clips, f"epoch {event.epoch}/{recipe.epochs} · loss {event.loss:.3f}")
             else:
                 meter.say(_epoch_line(title, recipe.epochs, event.row, learner.said(event.row)))
+                if learner.replay is not None and learner.replay.problem != problem:
+                    problem = learner.replay.problem
+                    meter.say(f"{title}: steps are launched kernel by kernel, not replayed: {problem}")
 
         yield report
 

@@ -11,6 +11,7 @@ import torch
 from benchmark import spec
 from benchmark.errors import ModelError
 from benchmark.folder import RunFolder
+from benchmark.machine import precision_to_apply
 from benchmark.plan import Plan
 from benchmark.recipe import Training
 from benchmark.record import Environment, Settings
@@ -36,7 +37,7 @@ class Recorded(Protocol):
 
 
 def plan_of(made: Recorded, folder: RunFolder, device: torch.device, model: Path | None, form: str = "") -> Plan:
-    """The plan of a finished run.
+    """The plan of a finished run, for what is done with its weights; its precision is one that the device has.
 
     Args:
         made: its record.
@@ -55,6 +56,7 @@ def plan_of(made: Recorded, folder: RunFolder, device: torch.device, model: Path
     try:
         config = loaded.module.Config(**{name: _as_config(value) for name, value in made.config.model.items()})
         training = Training(**made.config.training)
+        training = dataclasses.replace(training, precision=precision_to_apply(training.precision, device))
     except TypeError as error:
         raise ModelError(
             f"{folder.record} has settings that {made.model} no longer takes ({error}): "

@@ -1,7 +1,7 @@
 """Training steps that a GPU is told once: recorded as a CUDA graph, then replayed on batch after batch.
 
 A step of networks as small as ours is hundreds of kernels of some microseconds each, and launching them one by one from
-Python takes longer than running them. What is recorded is the whole step: forward, backward, clipping, optimiser. It
+Python takes longer than running them. What is recorded is the whole step: forward, backward, clipping, optimisers. It
 is fit for that if every step does the same work, so it is looked at first: a step that waits for the device, takes
 numbers from the processor or draws from its generator is not recorded, and the replay of a step on one batch must do to
 the weights what the step itself does. What fails stays as it was, launched one by one, and `problem` says why.
@@ -9,7 +9,9 @@ the weights what the step itself does. What fails stays as it was, launched one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import dataclasses
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -18,33 +20,57 @@ from torch.optim import Optimizer
 from benchmark.data import Batch
 
 STEPS_BEFORE = 3
-"""Taken one by one first: the optimiser gets its state, and cuDNN its kernels."""
-
-MOST_OFF_GRADIENTS = 0.05
-"""Distance of a replay's gradients from the step's, over their norm; sums in another order are far closer."""
-
-LEAST_COSINE_OF_CHANGES = 0.5
-"""Between what the two change, to which Adam's first steps blow up gradients that are noise."""
+"""Of a phase, taken one by one first: optimisers get their state, and cuDNN its kernels."""
 
 MOST_OFF = 0.05
-"""Difference of the two's losses, relative where they are above 1."""
+"""Difference of a replay's losses from the step's, relative where these are above 1."""
+
+MOST_OFF_MOMENTS = 0.05
+"""Distance of the changes of Adam's moments, over their norm: of gradients, that is; rounding is far closer."""
+
+
+@runtime_checkable
+class Phased(Protocol):
+    """A network that learns from losses of its own, and says when they are the same work in every step."""
+
+    def phase(self, batch: Batch, progress: float) -> Hashable:
+        """What the losses make of the progress of a run: the same in all steps that are alike.
+
+        It holds everything that depends on `progress`, so that a network with losses that change in every step returns
+        `progress` itself, and one to whom it is no matter is `steady`.
+
+        Args:
+            batch: what is learnt from.
+            progress: as the losses are told it.
+        """
+        ...
+
+
+def steady(network: Phased, batch: Batch, progress: float) -> None:
+    """The `phase` of a network whose losses do not depend on the progress."""
 
 
 class Replay:
     """Stands in for a step.
 
     Args:
-        step: learns from a batch and returns detached scalars on the GPU; its optimiser must be `capturable`.
-        network: whose weights it changes.
-        optimiser: which it calls.
+        step: learns from a batch, at a progress, and returns detached scalars on the GPU.
+        modules: all that it changes, by name.
+        optimisers: all that it calls, by name; they must be `capturable`.
 
     Attributes:
         problem: why steps are launched one by one after all; "" while nothing is known to hinder a replay.
         steps: how many were replayed.
     """
 
-    def __init__(self, step: Callable[[Batch], Mapping[str, Tensor]], network: nn.Module, optimiser: Optimizer) -> None:
-        self._step, self._network, self._optimiser = step, network, optimiser
+    def __init__(
+        self,
+        step: Callable[[Batch, float], Mapping[str, Tensor]],
+        modules: Mapping[str, nn.Module],
+        optimisers: Mapping[str, Optimizer],
+    ) -> None:
+        self._step, self._modules, self._optimisers = step, modules, optimisers
+        self._phase: Hashable = None
         self._taken = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._batch: Batch
@@ -53,30 +79,32 @@ class Replay:
         self._found: Mapping[str, Tensor]
         self.problem, self.steps = "", 0
 
-    def __call__(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Learns from a batch, by a replay as soon as there is one for batches of its shape."""
+    def __call__(self, batch: Batch, progress: float, phase: Hashable = None) -> Mapping[str, Tensor]:
+        """Learns from a batch, by a replay as soon as there is one for batches of its shape in this phase."""
+        if phase != self._phase:
+            self._phase, self._taken, self._graph = phase, 0, None
         if self.problem or self._taken < STEPS_BEFORE:
             self._taken += 1
-            return self._step(batch)
+            return self._step(batch, progress)
         if self._graph is None:
             try:
-                self._record(batch)
+                self._record(batch, progress)
             except RuntimeError as error:  # torch's own ways to say that something cannot be recorded
                 self._give_up(str(error).strip().partition("\n")[0][:200])
             else:
                 if not self.problem:
-                    self._compare(batch)
+                    self._compare(batch, progress)
             if self.problem:
-                return self._step(batch)
-        if batch.clips.shape != self._batch.clips.shape:
-            return self._step(batch)
+                return self._step(batch, progress)
+        if [one.shape for one in _tensors(batch)] != [one.shape for one in _tensors(self._batch)]:
+            return self._step(batch, progress)
         self.steps += 1
         return self._replay(batch)
 
-    def _record(self, batch: Batch) -> None:
+    def _record(self, batch: Batch, progress: float) -> None:
         """Records a step on a copy of the batch; nothing is run."""
-        self._batch = Batch(clips=batch.clips.clone(), labels=batch.labels.clone())
-        groups = self._optimiser.param_groups
+        self._batch = _copied(batch)
+        groups = self._groups()
         floats = [group["lr"] for group in groups]
         self._put = list(floats)
         self._rates = [torch.full((), rate, device=batch.clips.device) for rate in floats]
@@ -85,8 +113,8 @@ class Replay:
         try:
             for group, rate in zip(groups, self._rates, strict=True):
                 group["lr"] = rate
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # others read clips meanwhile
-                self._found = self._step(self._batch)
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads read clips meanwhile
+                self._found = self._step(self._batch, progress)
         finally:
             for group, rate in zip(groups, floats, strict=True):
                 group["lr"] = rate
@@ -99,9 +127,9 @@ class Replay:
     def _replay(self, batch: Batch) -> Mapping[str, Tensor]:
         """Puts a batch and the present learning rates where the recorded step reads them, and runs it."""
         assert self._graph is not None
-        self._batch.clips.copy_(batch.clips)
-        self._batch.labels.copy_(batch.labels)
-        present = [group["lr"] for group in self._optimiser.param_groups]
+        for old, new in zip(_tensors(self._batch), _tensors(batch), strict=True):
+            old.copy_(new)
+        present = [group["lr"] for group in self._groups()]
         if present != self._put:
             for value, rate in zip(present, self._rates, strict=True):
                 rate.fill_(value)
@@ -110,50 +138,58 @@ class Replay:
         names, values = list(self._found), torch.stack(list(self._found.values()))
         return dict(zip(names, values, strict=True))
 
-    def _compare(self, batch: Batch) -> None:
+    def _compare(self, batch: Batch, progress: float) -> None:
         """Takes a step and takes it back, replays it and takes that back: both must have found and learnt the same."""
-        weights = list(self._network.parameters())
-        recorded = [weight.grad for weight in weights]
-        state = [*self._network.state_dict().values(), *self._optimiser_state()]
+        weights = [value for module in self._modules.values() for value in module.state_dict().values()]
+        moments = [value for state in self._states() for name, value in state.items() if name == "exp_avg"]
+        others = [value for state in self._states() for name, value in state.items() if name != "exp_avg"]
+        state = [*weights, *moments, *(value for value in others if isinstance(value, Tensor))]
         before, drawn = [value.clone() for value in state], torch.cuda.get_rng_state()
 
-        def tried(step: Callable[[Batch], Mapping[str, Tensor]]) -> tuple[dict[str, float], Tensor]:
-            found = {name: value.item() for name, value in step(batch).items()}
-            moved = _joined(
-                weight - old for weight, old in zip(state, before, strict=True) if weight.is_floating_point()
-            )
+        def tried(step: Callable[[], Mapping[str, Tensor]]) -> tuple[dict[str, float], Tensor, list[bool]]:
+            found = {name: value.item() for name, value in step().items()}
+            now = dict(zip(map(id, state), before, strict=True))
+            change = torch.cat([(value - now[id(value)]).flatten().double() for value in moments])
+            changed = [not torch.equal(value, old) for value, old in zip(weights, before, strict=False)]
             with torch.no_grad():
                 for value, old in zip(state, before, strict=True):
                     value.copy_(old)
             torch.cuda.set_rng_state(drawn)
-            return found, moved
+            return found, change, changed
 
-        (said, moved), gradients = tried(self._step), [weight.grad for weight in weights]
-        said_too, moved_too = tried(self._replay)
+        said, change, changed = tried(lambda: self._step(batch, progress))
+        said_too, change_too, changed_too = tried(lambda: self._replay(batch))
+        off = ((change - change_too).norm() / change.norm()).item()
         for name, value in said.items():
             if not abs(value - said_too[name]) <= MOST_OFF * max(abs(value), 1.0):
                 return self._give_up(f"a replay's {name} is {said_too[name]:.4g}, and the step's own {value:.4g}")
-        if [grad is None for grad in gradients] != [grad is None for grad in recorded]:
-            return self._give_up("a replay gives other weights a gradient")
-        pairs = [(one, other) for one, other in zip(gradients, recorded, strict=True) if one is not None]
-        one, other = (_joined(side) for side in zip(*pairs, strict=True))
-        off = ((one - other).norm() / one.norm()).item()
-        if not off <= MOST_OFF_GRADIENTS:
+        if not off <= MOST_OFF_MOMENTS:
             return self._give_up(f"a replay's gradients are {100 * off:.0f} % off")
-        if not _cosine(moved, moved_too) >= LEAST_COSINE_OF_CHANGES:
-            return self._give_up("a replay changes the weights in another way")
+        if changed != changed_too:
+            return self._give_up("a replay changes other weights")
         return None
 
-    def _optimiser_state(self) -> list[Tensor]:
-        return [value for one in self._optimiser.state.values() for value in one.values() if isinstance(value, Tensor)]
+    def _groups(self) -> list[dict[str, Any]]:
+        return [group for optimiser in self._optimisers.values() for group in optimiser.param_groups]
+
+    def _states(self) -> Iterable[dict[str, Any]]:
+        return [state for optimiser in self._optimisers.values() for state in optimiser.state.values()]
 
     def _give_up(self, reason: str) -> None:
         self.problem, self._graph = reason, None
 
 
-def _joined(values: Iterable[Tensor]) -> Tensor:
-    return torch.cat([value.detach().flatten().double() for value in values])
+def _tensors(batch: Batch) -> list[Tensor]:
+    """All that a batch holds, in order."""
+    beside = [] if batch.attributes is None else [batch.attributes]
+    return [batch.clips, batch.labels, *beside, *([] if batch.labelled is None else _tensors(batch.labelled))]
 
 
-def _cosine(one: Tensor, other: Tensor) -> float:
-    return nn.functional.cosine_similarity(one, other, dim=0).item()
+def _copied(batch: Batch) -> Batch:
+    return dataclasses.replace(
+        batch,
+        clips=batch.clips.clone(),
+        labels=batch.labels.clone(),
+        attributes=None if batch.attributes is None else batch.attributes.clone(),
+        labelled=None if batch.labelled is None else _copied(batch.labelled),
+    )

@@ -157,8 +157,6 @@ def _train(
     """Trains a seed to the end and writes its choice."""
     learner = planned.learner(seed, clips["train"].shape, len(opened["train"].manifest.classes))
     state = stages.train_seed(planned, seed, learner, clips, planned.configuration(seed, opened))
-    if learner.replay is not None and learner.replay.problem:
-        say(f"steps were launched one by one, not replayed: {learner.replay.problem}")
     say(f"seed {seed}: epoch {state.chosen_epoch} chosen, {100 * state.chosen_value:.1f} % wrong on valid")
     return state
 

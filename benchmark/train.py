@@ -20,6 +20,7 @@ from benchmark.errors import StoppedError
 from benchmark.machine import peak_memory, reset_peak_memory
 from benchmark.nonfinite import not_finite
 from benchmark.recipe import Training
+from benchmark.replay import Replay
 from benchmark.world import ALONE, World
 
 STEPS_A_CHECK = 25
@@ -37,6 +38,8 @@ class Learner(ABC):
     lower_is_better: ClassVar[bool] = True
     decays: ClassVar[bool] = True
     """Whether the learning rate falls to zero, by half a cosine; after the warm-up, in either case."""
+    replay: Replay | None = None
+    """What stands in for its steps on a GPU; None where each is launched kernel by kernel."""
 
     @abstractmethod
     def modules(self) -> Mapping[str, nn.Module]:

@@ -176,3 +176,43 @@ def test_in_evaluation_its_statistics_stand_still(module):
         if offers(network, Judges):
             network.judge(batch.clips, told)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_steps_of_a_phase_are_alike(module):
+    """What a network calls the same phase gives the same losses, whatever the progress."""
+    found = {}
+    for progress in (0.0, 0.3, 0.6, 0.999):
+        network, batch = built(module)
+        if module.__name__.rpartition(".")[2].startswith("semi_supervised"):
+            batch = dataclasses.replace(batch, labelled=batch)
+        torch.manual_seed(1)
+        losses = {name: float(value.detach()) for name, value in network.losses(batch, progress).items()}
+        assert found.setdefault(network.phase(batch, progress), losses) == losses
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_its_steps_are_replayed_on_a_gpu(module):
+    """Nothing in a step waits for the device or draws from the processor."""
+    network, batch = built(module)
+    if module.__name__.rpartition(".")[2].startswith("semi_supervised"):
+        batch = dataclasses.replace(batch, labelled=batch)
+    cuda = torch.device("cuda")
+    features = features_of(module.INPUT, cuda)
+    learner = Generation(network, Training(precision="32-true"), ALONE.fabric(cuda, "32-true"), features)
+    batch = on(batch, cuda)
+    for progress in (0.0, 0.999):
+        for _ in range(6):
+            learner.training_step(batch, progress)
+    assert learner.replay is not None
+    assert (learner.replay.problem, learner.replay.steps) == ("", 6)
+
+
+def on(batch, device) -> Batch:
+    """A batch on a device."""
+    parts = {"clips": batch.clips.to(device), "labels": batch.labels.to(device)}
+    if batch.attributes is not None:
+        parts["attributes"] = batch.attributes.to(device)
+    if batch.labelled is not None:
+        parts["labelled"] = on(batch.labelled, device)
+    return Batch(**parts)

@@ -159,3 +159,28 @@ def test_it_imports_no_other_predictor(module: ModuleType) -> None:
     tree = ast.parse(Path(module.__file__ or "").read_text())
     names = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     assert not [name for name in names if name.startswith("baselines.predictors")]
+
+
+def test_steps_of_a_phase_are_alike(trained: ModuleType) -> None:
+    """What a network calls the same phase gives the same losses, whatever the progress."""
+    found: dict[Any, dict[str, float]] = {}
+    for progress in (0.0, 0.3, 0.6, 0.999):
+        network, batch = built(trained)
+        torch.manual_seed(1)
+        losses = {name: float(value.detach()) for name, value in network.losses(batch, progress).items()}
+        assert found.setdefault(network.phase(batch, progress), losses) == losses
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_its_steps_are_replayed_on_a_gpu(trained: ModuleType) -> None:
+    """Nothing in a step waits for the device or draws from the processor."""
+    network, batch = built(trained)
+    cuda = torch.device("cuda")
+    features = features_of("clips", cuda)
+    learner = Prediction(network, Training(precision="32-true"), ALONE.fabric(cuda, "32-true"), features)
+    batch = Batch(clips=batch.clips.to(cuda), labels=batch.labels.to(cuda))
+    for _ in range(6):
+        learner.training_step(batch, 0.999)
+    assert learner.replay is not None
+    assert (learner.replay.problem, learner.replay.steps) == ("", 3)

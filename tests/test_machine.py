@@ -42,6 +42,15 @@ def test_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch) -> Non
     assert machine.choose_precision("bf16-mixed", CPU) == "bf16-mixed"
 
 
+@pytest.mark.parametrize("native", [True, False])
+def test_weights_are_applied_in_a_precision_that_is_not_emulated(monkeypatch: pytest.MonkeyPatch, native: bool) -> None:
+    """Whatever they were trained in."""
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    assert machine.precision_to_apply("bf16-mixed", CPU) == ("bf16-mixed" if native else "32-true")
+    assert machine.precision_to_apply("bf16-mixed", torch.device("cuda")) == "bf16-mixed"
+    assert machine.precision_to_apply("32-true", CPU) == "32-true"
+
+
 def test_peak_memory_sees_what_was_taken_and_given_back() -> None:
     """200 MB that are gone again still count; those of before the reset do not."""
     machine.reset_peak_memory(CPU)

@@ -53,7 +53,7 @@ class PretendedGraph:
 
     def replay(self) -> None:
         """Takes the step that was recorded, on the batch that it was recorded with."""
-        found = self.owner._step(self.owner._batch)
+        found = self.owner._step(self.owner._batch, 0.0)
         for name, value in self.owner._found.items():
             value.copy_(found[name])
 
@@ -68,7 +68,8 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> t
     @contextlib.contextmanager
     def recording(graph: PretendedGraph, capture_error_mode: str) -> Iterator[None]:
         replay = graph.owner
-        state = [*replay._network.state_dict().values(), *replay._optimiser_state()]
+        weights = [value for module in replay._modules.values() for value in module.state_dict().values()]
+        state = weights + [value for one in replay._states() for value in one.values()]
         before = [value.clone() for value in state]
         yield
         with torch.no_grad():
@@ -91,7 +92,7 @@ def learner(
     made.network.train()
     assert (made.replay is not None) == (device.type == "cuda")
     if device.type == "cpu":
-        made.replay = PretendedGraph.owner = Replay(made._step, made.network, made.optimisers()["adamw"])
+        made.replay = PretendedGraph.owner = Replay(made._step, made.modules(), made.optimisers())
     if not replays:
         made.replay = None
     return made

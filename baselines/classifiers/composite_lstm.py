@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, mse_loss
 
 from baselines.peephole_lstm import Decoder, PeepholeLSTM
+from benchmark.data import Batch
 from dynamics_gen.errors import ConfigError
 
 TASK = "classification"
@@ -96,6 +97,10 @@ class CompositeLSTM(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.encoder == "tuned"):
             outputs, _ = self.encoder(frames)
         return self.readout(outputs).float()
+
+    def phase(self, batch: Batch, progress: float) -> bool:
+        """Whether it learns without labels."""
+        return progress < self.config.unsupervised
 
     def losses(
         self,

@@ -23,6 +23,7 @@ from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents
 from benchmark.players import Player
+from benchmark.replay import steady
 
 TASK = "generation"
 INPUT = "frames"
@@ -74,6 +75,8 @@ class ALI(nn.Module):
         shape: of the clips, (1, C, H, W).
         told: numbers about each frame that encoder, decoder and discriminator are given.
     """
+
+    phase = steady
 
     def __init__(self, config: Config, shape: tuple[int, int, int, int], told: int = 0) -> None:
         super().__init__()

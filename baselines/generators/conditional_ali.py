@@ -24,6 +24,7 @@ from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents
 from benchmark.players import Player
+from benchmark.replay import steady
 from dynamics_gen.errors import ConfigError
 
 TASK = "generation"
@@ -65,6 +66,8 @@ class Config:
 
 class ConditionalALI(nn.Module):
     """See the module; `attributes` is how many numbers a row of them has."""
+
+    phase = steady
 
     def __init__(self, config: Config, shape: tuple[int, int, int, int], attributes: int) -> None:
         super().__init__()

@@ -31,6 +31,7 @@ from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents
 from benchmark.players import Player
+from benchmark.replay import steady
 
 TASK = "generation"
 INPUT = "frames"
@@ -74,6 +75,8 @@ class Config:
 
 class GAN(nn.Module):
     """See the module; `features` and `readout` are the discriminator's."""
+
+    phase = steady
 
     def __init__(self, config: Config, shape: tuple[int, int, int, int]) -> None:
         super().__init__()

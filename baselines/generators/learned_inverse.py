@@ -76,9 +76,13 @@ class LearnedInverse(nn.Module):
         encoder = Player(parameters=list(self.encoder.parameters()), beta1=self.config.beta1)
         return {**self.gan.players(), "encoder": encoder}
 
+    def phase(self, batch: Batch, progress: float) -> bool:
+        """Whether the GAN learns."""
+        return progress < self.config.gan_share
+
     def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """The GAN's first; then the encoder's, the squared distance between latents and those it infers, a mean."""
-        gan_learns = progress < self.config.gan_share
+        gan_learns = self.phase(batch, progress)
         self.gan.train(self.training and gan_learns)
         if gan_learns:
             return self.gan.losses(batch.clips[:, :, 0])

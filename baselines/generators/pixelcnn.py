@@ -24,6 +24,7 @@ from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips
 from benchmark.players import Player
+from benchmark.replay import steady
 
 TASK = "generation"
 INPUT = "frames"
@@ -126,6 +127,8 @@ def _columns(maps: Tensor, left: WindowConv) -> Tensor:
 
 class PixelCNN(nn.Module):
     """See the module."""
+
+    phase = steady
 
     def __init__(self, config: Config, shape: tuple[int, int, int, int]) -> None:
         super().__init__()

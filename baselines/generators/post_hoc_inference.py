@@ -80,9 +80,13 @@ class PostHocInference(nn.Module):
         encoder = Player(parameters=list(self.encoder.parameters()), beta1=self.config.beta1)
         return {**self.gan.players(), "inspector": inspector, "encoder": encoder}
 
+    def phase(self, batch: Batch, progress: float) -> bool:
+        """Whether the GAN learns."""
+        return progress < self.config.gan_share
+
     def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """The GAN's first; then ALI's of the two that are left, and what the new discriminator holds of pairs."""
-        gan_learns, frames = progress < self.config.gan_share, batch.clips[:, :, 0]
+        gan_learns, frames = self.phase(batch, progress), batch.clips[:, :, 0]
         self.gan.train(self.training and gan_learns)
         if gan_learns:
             return self.gan.losses(frames)

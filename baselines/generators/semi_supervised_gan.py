@@ -23,6 +23,7 @@ from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents
 from benchmark.players import Player
+from benchmark.replay import steady
 
 TASK = "generation"
 INPUT = "frames"
@@ -63,6 +64,8 @@ class Config:
 
 class SemiSupervisedGAN(nn.Module):
     """See the module; the discriminator has a logit for each of `values`."""
+
+    phase = steady
 
     def __init__(self, config: Config, shape: tuple[int, int, int, int], values: int) -> None:
         super().__init__()

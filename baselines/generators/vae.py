@@ -23,6 +23,7 @@ from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents
 from benchmark.players import Player
+from benchmark.replay import steady
 
 TASK = "generation"
 INPUT = "frames"
@@ -104,6 +105,8 @@ class VAE(nn.Module):
 
     variance: Float[Tensor, ""]
     """Of the pixels in evaluation."""
+
+    phase = steady
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, config: Config) -> None:
         super().__init__()

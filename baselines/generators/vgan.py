@@ -21,6 +21,7 @@ from baselines.two_stream_video import ClipJudge, TwoStreams
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents
 from benchmark.players import Player
+from benchmark.replay import steady
 from dynamics_gen.errors import ConfigError
 
 TASK = "generation"
@@ -67,6 +68,8 @@ class Config:
 
 class VGAN(nn.Module):
     """See the module."""
+
+    phase = steady
 
     def __init__(self, config: Config, shape: tuple[int, int, int, int]) -> None:
         super().__init__()

@@ -143,11 +143,15 @@ class CDNA(nn.Module):
         """One."""
         return {"predictor": Player(parameters=list(self.parameters()))}
 
+    def phase(self, batch: Batch, progress: float) -> int:
+        """How many clips of a batch see the true frame after each step."""
+        return round(len(batch) * truth_share(progress, self.config.sampling))
+
     def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """The mean squared error of the frames after the context, in [0, 1]."""
         frames = (batch.clips.float() + 1) / 2
         steps, size = frames.shape[2] - CONTEXT, len(frames)
-        true = round(size * truth_share(progress, self.config.sampling))
+        true = self.phase(batch, progress)
         order = torch.rand(steps, size, device=frames.device).argsort(1)
         said = self.continued(frames[:, :, :CONTEXT], steps, frames[:, :, CONTEXT:], order < true)
         return {"predictor": mse_loss(said, frames[:, :, CONTEXT:])}

@@ -22,6 +22,7 @@ from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.players import Player
 from benchmark.prediction.contract import CONTEXT, Clips, Maps
+from benchmark.replay import steady
 from dynamics_gen.errors import ConfigError
 
 TASK = "prediction"
@@ -80,6 +81,8 @@ class CompositePredictor(nn.Module):
     """See the module; `past` recalls, `future` foretells."""
 
     stochastic = False
+
+    phase = steady
 
     def __init__(self, config: Config, shape: tuple[int, int, int, int]) -> None:
         super().__init__()

@@ -26,6 +26,7 @@ from benchmark.data import Batch
 from benchmark.players import Player
 from benchmark.prediction import contract
 from benchmark.prediction.contract import CONTEXT, Clips
+from benchmark.replay import steady
 from dynamics_gen.errors import ConfigError
 
 TASK = "prediction"
@@ -115,6 +116,8 @@ class ConvLSTMForecaster(nn.Module):
     """See the module; `encoder` and `forecaster` have the same layers, the lowest first."""
 
     stochastic = False
+
+    phase = steady
 
     def __init__(self, config: Config, shape: tuple[int, int, int, int]) -> None:
         super().__init__()

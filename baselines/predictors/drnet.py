@@ -224,9 +224,13 @@ class DrNet(nn.Module):
             for name, modules in parts.items()
         }
 
+    def phase(self, batch: Batch, progress: float) -> bool:
+        """Whether the networks of appearance learn; else the LSTM."""
+        return progress < self.config.appearance_share
+
     def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """Those of appearance, and once its share of the run is over those of the LSTM, for which all else stands."""
-        apart = progress < self.config.appearance_share
+        apart = self.phase(batch, progress)
         for module in (self.content, self.pose, self.decoder):
             module.train(self.training and apart)
         return self.of_appearance(*self.drawn(batch.clips)) if apart else self.of_dynamics(batch.clips)

@@ -103,10 +103,14 @@ class FeatureFlow(nn.Module):
             if part is not None
         }
 
+    def phase(self, batch: Batch, progress: float) -> int:
+        """How many frames are predicted from the model's own."""
+        return self.open_steps(batch.clips.shape[2], progress)
+
     def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """The players', and both loops' squared errors; with an adversary, whom it holds to be real."""
         config, closed = self.config, self.config.closed_steps
-        opened = self.open_steps(batch.clips.shape[2], progress)
+        opened = self.phase(batch, progress)
         clips = batch.clips[:, :, : 1 + closed + opened]
         said = self.continued(clips[:, :, :closed], 1 + opened)
         errors = (said - clips[:, :, 1:]).square().mean((0, 1, 3, 4))

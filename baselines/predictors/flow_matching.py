@@ -24,6 +24,7 @@ from baselines.windows import covering_windows
 from benchmark.data import Batch
 from benchmark.players import Player
 from benchmark.prediction.contract import CONTEXT, HORIZON, Clips, Maps
+from benchmark.replay import steady
 from dynamics_gen.errors import ConfigError
 
 TASK = "prediction"
@@ -126,6 +127,8 @@ class FlowMatching(nn.Module):
     """See the module."""
 
     stochastic = True
+
+    phase = steady
 
     def __init__(self, config: Config, shape: tuple[int, int, int, int]) -> None:
         super().__init__()
