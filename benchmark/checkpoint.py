@@ -40,6 +40,7 @@ class Checkpoint:
         chosen_value: its metric.
         chosen: its weights, by module.
         peak_memory: most bytes taken so far.
+        hardware: what it was trained on, in the order of use: more than one where it went on elsewhere.
         random: states of torch's generators, by device.
     """
 
@@ -50,6 +51,7 @@ class Checkpoint:
     chosen_value: float = 0.0
     chosen: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     peak_memory: int = 0
+    hardware: list[str] = field(default_factory=list)
     modules: dict[str, dict[str, Any]] = field(default_factory=dict)
     optimisers: dict[str, dict[str, Any]] = field(default_factory=dict)
     random: dict[str, Tensor] = field(default_factory=dict)
@@ -72,6 +74,7 @@ class Checkpoint:
         self,
         row: dict[str, float],
         peak_memory: int,
+        hardware: str,
         modules: Mapping[str, nn.Module],
         optimisers: Mapping[str, Optimizer],
     ) -> None:
@@ -79,6 +82,7 @@ class Checkpoint:
         self.epoch = int(row["epoch"])
         self.history.append(row)
         self.peak_memory = max(self.peak_memory, peak_memory)
+        self.hardware = list(dict.fromkeys([*self.hardware, hardware]))
         self.modules = {name: module.state_dict() for name, module in modules.items()}
         self.optimisers = {name: optimiser.state_dict() for name, optimiser in optimisers.items()}
         self.random = {"cpu": torch.get_rng_state()}

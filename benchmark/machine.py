@@ -159,6 +159,12 @@ def device_name(device: torch.device) -> str:
     return platform.processor() or "CPU"
 
 
+def hardware(device: torch.device, count: int) -> str:
+    """The device's name, with their number where there are several."""
+    name = device_name(device)
+    return name if count == 1 else f"{count} × {name}"
+
+
 def commit(folder: Path = Path(__file__).parent) -> str:
     """The commit of the checkout that holds this file, `-dirty` added where tracked files differ from it.
 

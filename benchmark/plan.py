@@ -100,8 +100,7 @@ class Plan:
     @property
     def hardware(self) -> str:
         """What it trains on: a device's name, with their number where there are several."""
-        name = machine.device_name(self.device)
-        return name if self.world.size == 1 else f"{self.world.size} × {name}"
+        return machine.hardware(self.device, self.world.size)
 
     @property
     def recipe(self) -> dict[str, Any]:

@@ -79,9 +79,8 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
     stages.check_split(test, opened["train"], options, splits.folder / "test")
     clips["test"] = planned.clips(test, options.workers, say, by_all=False)
     seeds = tuple(_test(planned, seed, state, clips) for seed, state in states.items())
-    return _write(
-        planned, options, {**opened, "test": test}, seeds, evaluate.parameters(network), flops, training.precision
-    )
+    where = stages.environment(planned, states.values(), training.precision)
+    return _write(planned, options, {**opened, "test": test}, seeds, evaluate.parameters(network), flops, where)
 
 
 def _run_fitted(
@@ -109,9 +108,8 @@ def _run_fitted(
     clips = show("test", test)
     seeds = tuple(fitting.test(planned, seed, one, clips, test) for seed, one in chosen.items())
     fitted = chosen[0].fitted
-    return _write(
-        planned, options, {**opened, "test": test}, seeds, fitted.parameters, fitted.flops_per_clip, fitting.PRECISION
-    )
+    where = machine.environment(planned.hardware, fitting.PRECISION)
+    return _write(planned, options, {**opened, "test": test}, seeds, fitted.parameters, fitted.flops_per_clip, where)
 
 
 def _write(
@@ -121,7 +119,7 @@ def _write(
     seeds: tuple[record.Seed, ...],
     parameters: int,
     flops: int | None,
-    precision: str,
+    environment: record.Environment,
 ) -> record.Record:
     """Writes the record and its pictures."""
     description, folder = planned.model.description, planned.folder
@@ -138,7 +136,7 @@ def _write(
         shifted=(),
         parameters=parameters,
         flops_per_clip=flops,
-        environment=machine.environment(planned.hardware, precision),
+        environment=environment,
         tags=record.Tags(verified=False, extra_data=False, note=""),
     )
     result = record.write(result, folder.record)

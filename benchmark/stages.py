@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from benchmark.choice import Choice, Splits, write_choice
 from benchmark.data import ClipDataset, Clips
 from benchmark.errors import StoppedError, TrainingError
 from benchmark.plan import Options, Plan, build_missing
+from benchmark.record import Environment
 from benchmark.train import Event, Learner, fit
 from dynamics_gen.errors import ConfigError
 
@@ -132,6 +133,18 @@ def train_seed(
         )
         write_choice(choice, folder.choice(seed))
     return state
+
+
+def environment(planned: Plan, states: Iterable[Checkpoint], precision: str) -> Environment:
+    """Where a run was made: its device is whatever its seeds were trained on, also where it was tested elsewhere.
+
+    Args:
+        planned: the run.
+        states: its seeds', as training left them.
+        precision: the number format.
+    """
+    used = dict.fromkeys(name for state in states for name in state.hardware)
+    return machine.environment(" and ".join(used) or planned.hardware, precision)
 
 
 def finished(

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from benchmark.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from benchmark.data import Batch, Clips, rank_seed, sequential, shuffled, symmetries
 from benchmark.errors import StoppedError
-from benchmark.machine import peak_memory, reset_peak_memory
+from benchmark.machine import hardware, peak_memory, reset_peak_memory
 from benchmark.nonfinite import not_finite
 from benchmark.recipe import Training
 from benchmark.replay import Replay
@@ -149,7 +149,8 @@ def fit(
             value = float(metrics[learner.metric])
             if state.is_better(value, learner.lower_is_better):
                 state.choose(epoch, value, learner.modules())
-            state.advance(row, peak_memory(train.device), learner.modules(), learner.optimisers())
+            where = hardware(train.device, world.size)
+            state.advance(row, peak_memory(train.device), where, learner.modules(), learner.optimisers())
             if world.is_first:
                 save_checkpoint(state, checkpoint)
             kept = epoch

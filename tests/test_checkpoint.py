@@ -26,7 +26,10 @@ def trained(epochs: int = 1) -> tuple[Checkpoint, nn.Module, torch.optim.Optimiz
         module(torch.randn(8, 3)).sum().backward()
         optimiser.step()
         state.choose(epoch, 0.5 / epoch, {"net": module})
-        state.advance({"epoch": epoch, "train_loss": 0.1 * epoch}, 1_000, {"net": module}, {"adam": optimiser})
+        row = {"epoch": epoch, "train_loss": 0.1 * epoch}
+        state.advance(row, 1_000, "a device", {"net": module}, {"adam": optimiser})
+            {"epoch": epoch, "train_loss": 0.1 * epoch}, 1_000, "a device", {"net": module}, {"adam": optimiser}
+        )
     return state, module, optimiser
 
 

@@ -18,7 +18,7 @@ from moving_squares import MODEL, build_squares
 from safetensors.numpy import load_file
 
 import dynamics_gen
-from benchmark import choice, predictions, record, spec
+from benchmark import choice, machine, predictions, record, spec
 from benchmark.choice import read_choice
 from benchmark.errors import StoppedError, TrainingError
 from benchmark.plan import Options, make_plan
@@ -237,6 +237,17 @@ def test_changed_configuration_is_not_resumed(
     with pytest.raises(TrainingError, match=field):
         run(model, squares, tmp_path, resume=True, **wishes)
     assert record.read(tmp_path / "tiny_net" / "standard-tiny" / "record.json") == before
+
+
+def test_record_names_what_a_run_was_trained_on(
+    model: Path, squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not where it was tested; and of several devices all, in the order of their use."""
+    for name, seeds, found in (("one", 1, "one"), ("other", 1, "one"), ("another", 2, "one and another")):
+        monkeypatch.setattr(machine, "device_name", lambda device, name=name: name)
+        made = run(model, squares, tmp_path, resume=True, seeds=seeds)
+        assert made.environment.device == found
+        (tmp_path / "tiny_net" / "standard-tiny" / "record.json").unlink()
 
 
 def test_other_data_are_not_resumed(model: Path, squares: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmark import evaluate, machine, stages
+from benchmark import evaluate, stages
 from benchmark.checkpoint import Checkpoint
 from benchmark.choice import Splits, read_choice
 from benchmark.data import ClipDataset, Clips
@@ -87,7 +87,7 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
             seeds=seeds,
             parameters=evaluate.parameters(network),
             flops_per_sample=scores.flops_per_sample(network, attributes.width(description.attributes)),
-            environment=machine.environment(planned.hardware, planned.training.precision),
+            environment=stages.environment(planned, states.values(), planned.training.precision),
             tags=record.Tags(verified=False, extra_data=False, note=""),
         ),
         folder.record,

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark import evaluate, machine, stages
+from benchmark import evaluate, stages
 from benchmark.checkpoint import Checkpoint
 from benchmark.choice import Choice, Splits, read_choice, write_choice
 from benchmark.data import ClipDataset, Clips, sequential
@@ -99,7 +99,7 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
             seeds=seeds,
             parameters=0 if network is None else evaluate.parameters(network),
             flops_per_frame=0 if network is None else flops_per_frame(network, shape),
-            environment=machine.environment(planned.hardware, planned.training.precision),
+            environment=stages.environment(planned, states.values(), planned.training.precision),
             tags=record.Tags(verified=False, extra_data=False, note=""),
         ),
         folder.record,
