@@ -28,8 +28,6 @@ def trained(epochs: int = 1) -> tuple[Checkpoint, nn.Module, torch.optim.Optimiz
         state.choose(epoch, 0.5 / epoch, {"net": module})
         row = {"epoch": epoch, "train_loss": 0.1 * epoch}
         state.advance(row, 1_000, "a device", {"net": module}, {"adam": optimiser})
-            {"epoch": epoch, "train_loss": 0.1 * epoch}, 1_000, "a device", {"net": module}, {"adam": optimiser}
-        )
     return state, module, optimiser
 
 
