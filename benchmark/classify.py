@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import dynamics_gen
-from benchmark import machine, record
+from benchmark import machine, record, record_file
 from benchmark.chosen import judge_of, read_choices, window_starts
 from benchmark.data import ClipDataset
 from benchmark.errors import RecordError
@@ -87,7 +87,7 @@ def classify_run(run: Path, wishes: Wishes, say: Callable[[str], None]) -> dict[
         OSError: a file cannot be read or written.
     """
     folder = RunFolder(run)
-    if (task := record.task_of(folder.record)) != "classification":
+    if (task := record_file.task_of(folder.record)) != "classification":
         raise RecordError(f"{folder.record}: task is {task}: expected a run of a classifier")
     read = record.read(folder.record)
     split = Unlabelled(dynamics_gen.open(wishes.clips))

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Annotated
 
 from benchmark.errors import RecordError
-from benchmark.record import Amount, Count, Environment, Name, Remark, read_text, write_checked
+from benchmark.record import Amount, Count, Environment, Name, Remark
+from benchmark.record_file import read_text, write_checked
 from benchmark.schema import Setting, Whole, build, decode
 
 STUDY_VERSION = 2

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark import predictions, record
+from benchmark import predictions, record, record_file
 from benchmark.errors import RecordError
 from benchmark.predictions import Predictions
 from benchmark.record import Record, Scores, Seed, ShiftedSeed
@@ -189,7 +189,7 @@ def read_runs(runs: Path) -> list[Entry]:
     """
     if not runs.is_dir():
         raise BoardError(f"{runs}: no such folder: expected the runs of `bench run`")
-    found = [path for path in runs.glob(f"*/*/{RECORD_FILE}") if record.task_of(path) == "classification"]
+    found = [path for path in runs.glob(f"*/*/{RECORD_FILE}") if record_file.task_of(path) == "classification"]
     folders = sorted(path.parent for path in found)
     return [read_entry(folder, "", f"{folder.parent.name}/{folder.name}") for folder in folders]
 

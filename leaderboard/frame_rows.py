@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
-from benchmark import record
+from benchmark import record_file
 from benchmark.generation import record as generation
 from benchmark.prediction import record as prediction
 from benchmark.prediction.record import METRICS, Errors, Motion, Scores, summed
@@ -71,7 +71,7 @@ def _entered_rows(root: Path) -> list[FrameRow]:
 
 def _local_rows(runs: Path) -> Iterator[FrameRow]:
     for path in sorted(runs.glob(f"*/*/{RECORD_FILE}")):
-        task, name = record.task_of(path), path.parent.relative_to(runs).as_posix()
+        task, name = record_file.task_of(path), path.parent.relative_to(runs).as_posix()
         if task == PREDICTION:
             yield predictor_row(read_run(path, name, Predicted, prediction.read), path.parent, local=True)
         elif task == GENERATION:

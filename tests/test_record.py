@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from synthetic_records import LABELS, make_record
 
-from benchmark import record
+from benchmark import record, record_file
 from benchmark.errors import RecordError
 from benchmark.record import Scores, parse
 from benchmark.schema import dump
@@ -230,8 +230,8 @@ def test_file_that_is_no_record_is_refused_with_its_path(tmp_path: Path) -> None
     with pytest.raises(RecordError, match="not UTF-8 text"):
         record.read(path)
     with path.open("wb") as file:
-        file.truncate(record.LARGEST_BYTES + 1)
-    with pytest.raises(RecordError, match=f"expected a record of at most {record.LARGEST_BYTES}"):
+        file.truncate(record_file.LARGEST_BYTES + 1)
+    with pytest.raises(RecordError, match=f"expected a record of at most {record_file.LARGEST_BYTES}"):
         record.read(path)
 
 

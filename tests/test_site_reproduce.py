@@ -13,7 +13,7 @@ import pytest
 from site_board import BOARD, HOSTILE, predictor
 from synthetic_records import make_record
 
-from benchmark import cli, record, spec
+from benchmark import cli, record, record_file, spec
 from benchmark.generation import record as generation
 from benchmark.plan import Options, make_plan
 from benchmark.prediction import record as prediction
@@ -39,7 +39,7 @@ def models() -> dict[str, spec.Description]:
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.parent.name)
 def test_command_resolves_to_the_recorded_configuration(path: Path, models: dict[str, spec.Description]) -> None:
     """`bench run` takes every word, and plans the recorded model, data, seeds, settings and recipe."""
-    task = record.task_of(path)
+    task = record_file.task_of(path)
     check_command({"prediction": prediction, "generation": generation}.get(task, record).read(path), models)
 
 

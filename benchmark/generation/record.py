@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from benchmark import record
+from benchmark import record_file
 from benchmark.errors import RecordError
 from benchmark.record import (
     Amount,
@@ -141,7 +141,7 @@ def parse(text: str, where: str = "record.json") -> Record:
     Raises:
         RecordError: the first bad field, with its path, what was got and what was expected.
     """
-    return record.parse_checked(Record, text, where, _check)
+    return record_file.parse_checked(Record, text, where, _check)
 
 
 def read(path: Path) -> Record:
@@ -151,7 +151,7 @@ def read(path: Path) -> Record:
         RecordError: as `parse`; also for a file that is missing, too large, or not UTF-8.
         OSError: the file cannot be read.
     """
-    return parse(record.read_text(path), str(path))
+    return parse(record_file.read_text(path), str(path))
 
 
 def write(made: Record, path: Path) -> Record:
@@ -161,7 +161,7 @@ def write(made: Record, path: Path) -> Record:
         RecordError: the record would be refused when read; nothing is written.
         OSError: the file cannot be written.
     """
-    return record.write_checked(made, path, _check)
+    return record_file.write_checked(made, path, _check)
 
 
 def _check(made: Record, where: str) -> None:

@@ -11,7 +11,8 @@ from benchmark.data import ClipDataset
 from benchmark.errors import RecordError
 from benchmark.human.ask import asked
 from benchmark.human.result import HUMAN_VERSION, Answer, HumanResult
-from benchmark.record import LARGEST_BYTES, Amount, Count, Line, Name, Positive
+from benchmark.record import Amount, Count, Line, Name, Positive
+from benchmark.record_file import LARGEST_BYTES
 from benchmark.schema import Text, Whole, parse
 
 ANSWERS_VERSION = 1

@@ -15,7 +15,8 @@ from typing import Annotated
 import numpy as np
 
 from benchmark.errors import RecordError
-from benchmark.record import LARGEST_BYTES, Amount, Count, Line, Name, Positive, Scores
+from benchmark.record import Amount, Count, Line, Name, Positive, Scores
+from benchmark.record_file import LARGEST_BYTES
 from benchmark.schema import Text, Whole, build, dump, parse
 from benchmark.statistics import Interval, mean_error_interval
 from dynamics_gen.files import write_whole

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from benchmark import record
+from benchmark import record_file
 from benchmark.errors import RecordError
 from benchmark.generation.record import Finite, Network, View
 from benchmark.record import Amount, Count, Dataset, Environment, Fraction, Hash, Name, Positive, Remark, Settings, Tags
@@ -126,7 +126,7 @@ def read(path: Path) -> Record:
         RecordError: the first bad field, with its path, what was got and what was expected.
         OSError: the file cannot be read.
     """
-    return record.parse_checked(Record, record.read_text(path), str(path), _check)
+    return record_file.parse_checked(Record, record_file.read_text(path), str(path), _check)
 
 
 def write(made: Record, path: Path) -> Record:
@@ -136,7 +136,7 @@ def write(made: Record, path: Path) -> Record:
         RecordError: the record would be refused when read; nothing is written.
         OSError: the file cannot be written.
     """
-    return record.write_checked(made, path, _check)
+    return record_file.write_checked(made, path, _check)
 
 
 def _check(made: Record, where: str) -> None:

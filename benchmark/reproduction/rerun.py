@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from benchmark import machine, predictions, record, spec
+from benchmark import machine, predictions, record, record_file, spec
 from benchmark.folder import RunFolder
 from benchmark.plan import Options, Plan
 from benchmark.predictions import Predictions
@@ -67,7 +67,7 @@ def reproduce(path: Path, wishes: Wishes, say: Callable[[str], None]) -> tuple[R
         OSError: a file cannot be read or written.
     """
     path = path / "record.json" if path.is_dir() else path
-    if (task := record.task_of(path)) != "classification":
+    if (task := record_file.task_of(path)) != "classification":
         raise ConfigError(f"{path} is a record of {task}: expected one of classification, whose errors have intervals")
     old, sha256 = record.read(path), file_sha256(path)
     refuse_own_data(old.dataset)

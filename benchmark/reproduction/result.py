@@ -28,10 +28,8 @@ from benchmark.record import (
     Name,
     Record,
     Split,
-    parse_checked,
-    read_text,
-    write_checked,
 )
+from benchmark.record_file import parse_checked, read_text, write_checked
 from benchmark.schema import Number, Whole
 from benchmark.statistics import mean_error_interval
 

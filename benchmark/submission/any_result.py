@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TypeAlias
 
-from benchmark.record import parse_checked, write_checked
+from benchmark.record_file import parse_checked, write_checked
 from benchmark.schema import decode
 from benchmark.submission import result
 from benchmark.submission.files import read_plain_text

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmark import predictions, record
+from benchmark import predictions, record, record_file
 from benchmark.errors import RecordError
 from benchmark.schema import decode
 from benchmark.submission import frames, said
@@ -60,7 +60,7 @@ def prepare_run(
         OSError: a file cannot be read or written.
     """
     path = run / "record.json"
-    if (task := record.task_of(path)) not in TASKS:
+    if (task := record_file.task_of(path)) not in TASKS:
         raise RecordError(f"{path}: task is {task}: expected one of {', '.join(TASKS)}, of which there are boards")
     if task != CLASSIFICATION:
         from benchmark.submission.of_runs import frames_of

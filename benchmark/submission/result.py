@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Annotated
 
 from benchmark.errors import RecordError
-from benchmark.record import METRIC_VERSION, Count, ErrorInterval, Fraction, Hash, Line, Scores, write_checked
+from benchmark.record import METRIC_VERSION, Count, ErrorInterval, Fraction, Hash, Line, Scores
+from benchmark.record_file import write_checked
 from benchmark.schema import Text, Whole, build, decode
 from benchmark.submission.files import read_plain_text
 from benchmark.submission.schema import EvaluationSplit
