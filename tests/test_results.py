@@ -239,7 +239,16 @@ def test_records_are_held_against_chance(tmp_path: Path) -> None:
         for i, (name, error) in enumerate({"a": 0.9, "b": 0.5}.items())
     ]
     (entries,) = gathered(question, experiments, [])
-    assert answers(question, entries) == ["1 of 2 records are below chance, 90.0 %, by their whole interval."]
+    chance = "1 of 2 records are below chance, 90.0 %, by their whole interval."
+    assert answers(question, entries) == [chance]
+    board = [entered(tmp_path / "ours" / "two_streams", "two_streams", 0.7, window=2)]
+    (entries,) = gathered(question, experiments, board)
+    told = answers(question, entries)
+    assert told[0] == "2 of 3 records are below chance, 90.0 %, by their whole interval."
+    assert [one.partition(", all")[0] for one in told[1:]] == [
+        f"two\\_streams, `window={i}` against `window=2`" for i in (0, 1)
+    ]
+    assert ["**+" in told[1], "**−" in told[2]] == [True, True]
 
 
 def test_folder_of_another_name_is_a_question_of_its_own(tmp_path: Path) -> None:

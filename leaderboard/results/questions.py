@@ -69,7 +69,8 @@ def answers(question: Question, entries: Sequence[Entry]) -> list[str]:
     if not question.setting:
         chance = 1 - 1 / len(entries[0].record.dataset.classes)
         below = sum(make_row(entry).interval.high < chance for entry in entries)
-        return [f"{below} of {len(entries)} records are below chance, {percent(chance)} %, by their whole interval."]
+        told = f"{below} of {len(entries)} records are below chance, {percent(chance)} %, by their whole interval."
+        return [told, *_against_the_board(question, entries)]
     return _compared(question, entries)
 
 
@@ -124,16 +125,33 @@ def _compared(question: Question, entries: Sequence[Entry]) -> list[str]:
         ]
         if question.setting not in values or not bases or entry in bases:
             continue
-        base = min(bases, key=lambda one: settings(one) != wanted)
-        formats = [settings(one).get(PRECISION) for one in (entry, base)]
-        but = "" if formats[0] == formats[1] else f" but the number format ({formats[0]} against {formats[1]})"
-        found = between_models(entry.wrong, base.wrong, entry.label)
-        said.append(
-            f"{escape(entry.record.model)}, `{question.setting}={values[question.setting]}` against"
-            f" `{question.setting}={question.base}`, all else equal{but}, on the same clips: **{points(found)}** points"
-            f" of test error, p {p_value(found.p)}."
-        )
+        said.append(_difference(entry, min(bases, key=lambda one: settings(one) != wanted), question.setting))
     return said
+
+
+def _against_the_board(question: Question, entries: Sequence[Entry]) -> list[str]:
+    """Each experiment against every entry of its model that differs from it in one setting, of whichever name."""
+    said = []
+    for entry in entries:
+        for base in entries:
+            if entry.group != question.folder or base.group == question.folder:
+                continue
+            differing = [name for name in varied([entry, base]) if name != PRECISION]
+            if entry.record.model == base.record.model and len(differing) == 1:
+                said.append(_difference(entry, base, differing[0]))
+    return said
+
+
+def _difference(entry: Entry, base: Entry, name: str) -> str:
+    """What a setting does, in a sentence, by two records that differ in it and at most in their number format."""
+    mine, theirs = settings(entry), settings(base)
+    formats = f"{mine.get(PRECISION)} against {theirs.get(PRECISION)}"
+    but = "" if mine.get(PRECISION) == theirs.get(PRECISION) else f" but the number format ({formats})"
+    found = between_models(entry.wrong, base.wrong, entry.label)
+    return (
+        f"{escape(entry.record.model)}, `{name}={mine.get(name)}` against `{name}={theirs.get(name)}`, all else"
+        f" equal{but}, on the same clips: **{points(found)}** points of test error, p {p_value(found.p)}."
+    )
 
 
 def _without_format(values: Mapping[str, Any]) -> dict[str, Any]:
