@@ -74,7 +74,8 @@ def choose_precision(name: str, device: torch.device) -> str:
     Measured on one core with AVX512-BF16, a training step, in ms a clip, 32-true against bf16-mixed: `conv3d` 10.8
     and 7.4, `conv3d_convlstm` 22.9 and 13.5. Without such instructions oneDNN emulates them, slowly. On an H100 steps
     of networks as small as ours wait for kernels to be launched, and autocast's casts are more of them: in bfloat16
-    eight classifiers had 0.69 to 1.14 times the pace that they had in 32 bits, in the median 0.83.
+    eight classifiers had 0.69 to 1.14 times the pace that they had in 32 bits, in the median 0.83. Where steps are
+    replayed there is no such wait: `conv3d`, the one that was measured so, had 1.14 times the pace in bfloat16.
     """
     if name != "auto":
         assert name in PRECISIONS
