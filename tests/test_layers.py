@@ -42,6 +42,7 @@ RESULTS = {
         "ranking",
         "reproduction.result",
         "record",
+        "record_file",
         "schema",
         "statistics",
         "study_record",
