@@ -17,15 +17,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from benchmark.errors import TrainingError
+from benchmark.machine import optimiser_settings
 from dynamics_gen.files import write_whole
 
 FORMAT_VERSION = 1
 
 _DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
 """What reading a file raises that is not a checkpoint."""
-
-_OF_A_DEVICE = ("fused", "capturable")
-"""Settings of an optimiser that go with its device, where a run may go on on another."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -112,9 +110,9 @@ class Checkpoint:
 
 
 def _on_this_device(state: dict[str, Any], optimiser: Optimizer) -> dict[str, Any]:
-    """An optimiser's state, but for the settings `_OF_A_DEVICE`, which stay as they are here."""
+    """An optimiser's state, but for the settings that go with a device, where a run may go on on another."""
     groups = [
-        {**old, **{name: new[name] for name in _OF_A_DEVICE if name in new}}
+        {**old, **optimiser_settings(new["params"][0].device)}
         for old, new in zip(state["param_groups"], optimiser.param_groups, strict=True)
     ]
     return {**state, "param_groups": groups}

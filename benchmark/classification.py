@@ -13,6 +13,7 @@ from torch.optim import AdamW, Optimizer
 
 from benchmark.batch_norm import synchronised
 from benchmark.data import Batch
+from benchmark.machine import optimiser_settings
 from benchmark.recipe import Training
 from benchmark.replay import Phased, Replay
 from benchmark.train import Learner
@@ -71,14 +72,14 @@ class Classification(Learner):
             for weights, decay in ((decayed, recipe.weight_decay), (spared, 0.0))
             if weights
         ]
-        on_gpu = fabric.device.type == "cuda"
-        optimiser = AdamW(groups, lr=recipe.learning_rate, fused=on_gpu or None, capturable=on_gpu)
+        optimiser = AdamW(groups, lr=recipe.learning_rate, **optimiser_settings(fabric.device))
         self._forward, self._optimiser = fabric.setup(network, optimiser)
         self._cross_entropy = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         if self._has_losses:
             self._forward.mark_forward_method("losses")
-        may_replay = on_gpu and world.size == 1 and (not self._has_losses or isinstance(network, Phased))
-        self.replay = Replay(self._step, self.modules(), self.optimisers()) if may_replay else None
+        phase = network.phase if isinstance(network, Phased) else None
+        if fabric.device.type == "cuda" and world.size == 1 and (phase or not self._has_losses):
+            self.replay = Replay(self._step, self.modules(), self.optimisers(), phase)
 
     def modules(self) -> Mapping[str, nn.Module]:
         """The network."""
@@ -93,10 +94,7 @@ class Classification(Learner):
 
         All are means over the shares of all processes.
         """
-        if self.replay is None:
-            return self._step(batch, progress)
-        phase = self.network.phase(batch, progress) if isinstance(self.network, Phased) else None
-        return self.replay(batch, progress, phase)
+        return (self.replay or self._step)(batch, progress)
 
     def _step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         if self._has_losses:

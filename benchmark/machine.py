@@ -12,7 +12,7 @@ import platform
 import resource
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark.recipe import PRECISIONS
 from benchmark.record import Environment
@@ -158,6 +158,11 @@ def device_name(device: torch.device) -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip() or "CPU"
     return platform.processor() or "CPU"
+
+
+def optimiser_settings(device: torch.device) -> dict[str, Any]:
+    """How Adam is computed on a device, which is no part of a recipe: on a GPU in one kernel that can be recorded."""
+    return dict.fromkeys(("fused", "capturable"), device.type == "cuda")
 
 
 def hardware(device: torch.device, count: int) -> str:

@@ -14,6 +14,7 @@ from torch.optim import AdamW, Optimizer
 
 from benchmark.data import Batch
 from benchmark.errors import ModelError
+from benchmark.machine import optimiser_settings
 from benchmark.recipe import Training
 from benchmark.replay import Phased, Replay
 from benchmark.train import Learner
@@ -80,21 +81,19 @@ class Players(Learner):
         players = network.players()  # type: ignore[operator]
         self._players = {name: list(player.parameters) for name, player in players.items()}
         _check_players(self._players)
-        on_gpu = fabric.device.type == "cuda"
         self._optimisers = {
             name: AdamW(
                 self._players[name],
-                fused=on_gpu or None,
-                capturable=on_gpu,
                 lr=recipe.learning_rate * player.rate,
                 betas=(player.beta1, player.beta2),
                 weight_decay=recipe.weight_decay,
+                **optimiser_settings(fabric.device),
             )
             for name, player in players.items()
         }
         self.averaged = copy.deepcopy(network).requires_grad_(False) if self._decay else None
-        may_replay = on_gpu and isinstance(network, Phased)
-        self.replay = Replay(self._step, self.modules(), self._optimisers) if may_replay else None
+        if fabric.device.type == "cuda" and isinstance(network, Phased):
+            self.replay = Replay(self._step, self.modules(), self._optimisers, network.phase)
 
     @property
     def learnt(self) -> Any:
@@ -111,10 +110,7 @@ class Players(Learner):
 
     def training_step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """One step of every player who has a loss; returns these, whatever else was noted, and their sum as `loss`."""
-        lesson = self.lesson(batch)
-        if self.replay is None:
-            return self._step(lesson, progress)
-        return self.replay(lesson, progress, self.network.phase(lesson, progress))  # type: ignore[operator]
+        return (self.replay or self._step)(self.lesson(batch), progress)
 
     def _step(self, lesson: Batch, progress: float) -> Mapping[str, Tensor]:
         with self.fabric.autocast():

@@ -9,7 +9,6 @@ the weights what the step itself does. What fails stays as it was, launched one 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
@@ -57,6 +56,7 @@ class Replay:
         step: learns from a batch, at a progress, and returns detached scalars on the GPU.
         modules: all that it changes, by name.
         optimisers: all that it calls, by name; they must be `capturable`.
+        phase: as `Phased` has it; None where all steps are alike.
 
     Attributes:
         problem: why steps are launched one by one after all; "" while nothing is known to hinder a replay.
@@ -68,8 +68,9 @@ class Replay:
         step: Callable[[Batch, float], Mapping[str, Tensor]],
         modules: Mapping[str, nn.Module],
         optimisers: Mapping[str, Optimizer],
+        phase: Callable[[Batch, float], Hashable] | None = None,
     ) -> None:
-        self._step, self._modules, self._optimisers = step, modules, optimisers
+        self._step, self._modules, self._optimisers, self._phase_of = step, modules, optimisers, phase
         self._phase: Hashable = None
         self._taken = 0
         self._graph: torch.cuda.CUDAGraph | None = None
@@ -79,8 +80,9 @@ class Replay:
         self._found: Mapping[str, Tensor]
         self.problem, self.steps = "", 0
 
-    def __call__(self, batch: Batch, progress: float, phase: Hashable = None) -> Mapping[str, Tensor]:
+    def __call__(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """Learns from a batch, by a replay as soon as there is one for batches of its shape in this phase."""
+        phase = None if self._phase_of is None else self._phase_of(batch, progress)
         if phase != self._phase:
             self._phase, self._taken, self._graph = phase, 0, None
         if self.problem or self._taken < STEPS_BEFORE:
@@ -103,7 +105,7 @@ class Replay:
 
     def _record(self, batch: Batch, progress: float) -> None:
         """Records a step on a copy of the batch; nothing is run."""
-        self._batch = _copied(batch)
+        self._batch = batch.mapped(torch.clone)
         groups = self._groups()
         floats = [group["lr"] for group in groups]
         self._put = list(floats)
@@ -143,14 +145,13 @@ class Replay:
         weights = [value for module in self._modules.values() for value in module.state_dict().values()]
         moments = [value for state in self._states() for name, value in state.items() if name == "exp_avg"]
         others = [value for state in self._states() for name, value in state.items() if name != "exp_avg"]
-        state = [*weights, *moments, *(value for value in others if isinstance(value, Tensor))]
+        state = [*moments, *weights, *(value for value in others if isinstance(value, Tensor))]
         before, drawn = [value.clone() for value in state], torch.cuda.get_rng_state()
 
         def tried(step: Callable[[], Mapping[str, Tensor]]) -> tuple[dict[str, float], Tensor, list[bool]]:
             found = {name: value.item() for name, value in step().items()}
-            now = dict(zip(map(id, state), before, strict=True))
-            change = torch.cat([(value - now[id(value)]).flatten().double() for value in moments])
-            changed = [not torch.equal(value, old) for value, old in zip(weights, before, strict=False)]
+            change = torch.cat([(new - old).flatten().double() for new, old in zip(moments, before, strict=False)])
+            changed = [not torch.equal(new, old) for new, old in zip(weights, before[len(moments) :], strict=False)]
             with torch.no_grad():
                 for value, old in zip(state, before, strict=True):
                     value.copy_(old)
@@ -183,13 +184,3 @@ def _tensors(batch: Batch) -> list[Tensor]:
     """All that a batch holds, in order."""
     beside = [] if batch.attributes is None else [batch.attributes]
     return [batch.clips, batch.labels, *beside, *([] if batch.labelled is None else _tensors(batch.labelled))]
-
-
-def _copied(batch: Batch) -> Batch:
-    return dataclasses.replace(
-        batch,
-        clips=batch.clips.clone(),
-        labels=batch.labels.clone(),
-        attributes=None if batch.attributes is None else batch.attributes.clone(),
-        labelled=None if batch.labelled is None else _copied(batch.labelled),
-    )

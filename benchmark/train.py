@@ -128,7 +128,7 @@ def fit(
     for group in rates:
         group.setdefault("initial_lr", group["lr"])
     reset_peak_memory(train.device)
-    kept = state.epoch
+    kept, where = state.epoch, hardware(train.device, world.size)
     try:
         for epoch in range(state.epoch + 1, recipe.epochs + 1):
             start = time.monotonic()
@@ -149,7 +149,6 @@ def fit(
             value = float(metrics[learner.metric])
             if state.is_better(value, learner.lower_is_better):
                 state.choose(epoch, value, learner.modules())
-            where = hardware(train.device, world.size)
             state.advance(row, peak_memory(train.device), where, learner.modules(), learner.optimisers())
             if world.is_first:
                 save_checkpoint(state, checkpoint)

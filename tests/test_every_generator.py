@@ -200,19 +200,9 @@ def test_its_steps_are_replayed_on_a_gpu(module):
     cuda = torch.device("cuda")
     features = features_of(module.INPUT, cuda)
     learner = Generation(network, Training(precision="32-true"), ALONE.fabric(cuda, "32-true"), features)
-    batch = on(batch, cuda)
+    batch = batch.mapped(lambda values: values.to(cuda))
     for progress in (0.0, 0.999):
         for _ in range(6):
             learner.training_step(batch, progress)
     assert learner.replay is not None
     assert (learner.replay.problem, learner.replay.steps) == ("", 6)
-
-
-def on(batch, device) -> Batch:
-    """A batch on a device."""
-    parts = {"clips": batch.clips.to(device), "labels": batch.labels.to(device)}
-    if batch.attributes is not None:
-        parts["attributes"] = batch.attributes.to(device)
-    if batch.labelled is not None:
-        parts["labelled"] = on(batch.labelled, device)
-    return Batch(**parts)

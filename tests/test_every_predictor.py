@@ -179,7 +179,7 @@ def test_its_steps_are_replayed_on_a_gpu(trained: ModuleType) -> None:
     cuda = torch.device("cuda")
     features = features_of("clips", cuda)
     learner = Prediction(network, Training(precision="32-true"), ALONE.fabric(cuda, "32-true"), features)
-    batch = Batch(clips=batch.clips.to(cuda), labels=batch.labels.to(cuda))
+    batch = batch.mapped(lambda values: values.to(cuda))
     for _ in range(6):
         learner.training_step(batch, 0.999)
     assert learner.replay is not None

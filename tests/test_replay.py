@@ -20,18 +20,7 @@ needs_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), 
 DEVICES = ["pretended", pytest.param("cuda", marks=needs_gpu)]
 """Pretended: the processor, where recording takes a step and takes it back, and a replay takes it again."""
 
-RECIPE = Training(
-    epochs=1,
-    batch_size=8,
-    learning_rate=0.01,
-    weight_decay=0.1,
-    warmup=0.0,
-    label_smoothing=0.1,
-    gradient_clip=1.0,
-    augment=False,
-    train_per_class=0,
-    precision="32-true",
-)
+RECIPE = Training(learning_rate=0.01, weight_decay=0.1, label_smoothing=0.1, gradient_clip=1.0, precision="32-true")
 
 
 class Net(nn.Module):
@@ -112,7 +101,7 @@ def batches(count: int) -> list[Batch]:
 
 def on(device: torch.device, batch: Batch, clips: int = 8) -> Batch:
     """The first clips of a batch on a device."""
-    return Batch(clips=batch.clips[:clips].to(device), labels=batch.labels[:clips].to(device))
+    return batch.mapped(lambda values: values[:clips].to(device))
 
 
 def trained(made: Classification, count: int = 12) -> list[float]:

@@ -100,6 +100,10 @@ class CompositeLSTM(nn.Module):
 
     def phase(self, batch: Batch, progress: float) -> bool:
         """Whether it learns without labels."""
+        return self.unsupervised(progress)
+
+    def unsupervised(self, progress: float) -> bool:
+        """The same, which depends on no batch."""
         return progress < self.config.unsupervised
 
     def losses(
@@ -111,7 +115,7 @@ class CompositeLSTM(nn.Module):
     ) -> dict[str, Tensor]:
         """The hook of `benchmark.classification`: two squared errors first, the cross-entropy of every step then."""
         frames = self.frames(clips)
-        if progress < self.config.unsupervised:
+        if self.unsupervised(progress):
             found = self.objectives(frames)
             with torch.no_grad():
                 steps = self.steps(frames)
