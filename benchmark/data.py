@@ -80,6 +80,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def tensors(self) -> list[Tensor]:
+        """All that it holds, in order."""
+        beside = [] if self.attributes is None else [self.attributes]
+        return [self.clips, self.labels, *beside, *([] if self.labelled is None else self.labelled.tensors())]
+
     def mapped(self, function: Callable[[Tensor], Tensor]) -> Batch:
         """The same with a function of every tensor in its place."""
         return Batch(
@@ -158,6 +163,7 @@ class Clips:
         self._known = np.zeros(len(dataset), bool)
         self._moments = torch.zeros(len(dataset), 2, 3, device=device)
         self._mean, self._deviation = self._moments.unbind(1)
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -173,10 +179,15 @@ class Clips:
             order: indices into the split, one array a batch.
             turns: codes for `inputs.turn`, one tensor a batch.
         """
+        made = self._whole_batches(order, turns)
+        return made if self._stream is None else _made_beside(made, self._stream)
+
+    def _whole_batches(self, order: Sequence[np.ndarray], turns: Sequence[Tensor] | None) -> Iterator[Batch]:
+        """Batches of the whole form."""
         if self._beside is None:
             yield from self._batches(order, turns)
             return
-        for one, other in zip(self._batches(order, turns), self._beside.batches(order, turns), strict=True):
+        for one, other in zip(self._batches(order, turns), self._beside._batches(order, turns), strict=True):
             steps = other.clips.shape[2]
             yield replace(one, clips=torch.cat([one.clips[:, :, :steps], other.clips], dim=1))
 
@@ -258,6 +269,25 @@ class Clips:
             else:
                 part.copy_(self._read(np.arange(start, start + len(part))))
         return videos
+
+
+def _made_beside(batches: Iterator[Batch], stream: torch.cuda.Stream) -> Iterator[Batch]:
+    """The same batches, each made on a stream of its own while the one before it is learnt from."""
+    stream.wait_stream(torch.cuda.current_stream(stream.device))  # which may still be putting the split there
+
+    def following() -> Batch | None:
+        with torch.cuda.stream(stream):
+            return next(batches, None)
+
+    batch = following()
+    while batch is not None:
+        user = torch.cuda.current_stream(stream.device)
+        user.wait_stream(stream)
+        for made in batch.tensors():
+            made.record_stream(user)
+        ahead = following()
+        yield batch
+        batch = ahead
 
 
 def _generator(seed: int, purpose: int, *key: int) -> np.random.Generator:

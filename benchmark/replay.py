@@ -98,7 +98,7 @@ class Replay:
                     self._compare(batch, progress)
             if self.problem:
                 return self._step(batch, progress)
-        if [one.shape for one in _tensors(batch)] != [one.shape for one in _tensors(self._batch)]:
+        if [one.shape for one in batch.tensors()] != [one.shape for one in self._batch.tensors()]:
             return self._step(batch, progress)
         self.steps += 1
         return self._replay(batch)
@@ -129,7 +129,7 @@ class Replay:
     def _replay(self, batch: Batch) -> Mapping[str, Tensor]:
         """Puts a batch and the present learning rates where the recorded step reads them, and runs it."""
         assert self._graph is not None
-        for old, new in zip(_tensors(self._batch), _tensors(batch), strict=True):
+        for old, new in zip(self._batch.tensors(), batch.tensors(), strict=True):
             old.copy_(new)
         present = [group["lr"] for group in self._groups()]
         if present != self._put:
@@ -178,9 +178,3 @@ class Replay:
 
     def _give_up(self, reason: str) -> None:
         self.problem, self._graph = reason, None
-
-
-def _tensors(batch: Batch) -> list[Tensor]:
-    """All that a batch holds, in order."""
-    beside = [] if batch.attributes is None else [batch.attributes]
-    return [batch.clips, batch.labels, *beside, *([] if batch.labelled is None else _tensors(batch.labelled))]
