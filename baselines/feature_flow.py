@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import fold, unfold
 
-from baselines.layers import at_least_single, offsets
+from baselines.layers import at_least_single
 from dynamics_gen.errors import ConfigError
 
 NORMALISATIONS = ("outgoing", "incoming")
@@ -35,7 +35,8 @@ def require_normalisation(normalisation: str) -> None:
 
 def beyond_border(kappa: int, height: int, width: int, device: torch.device) -> Bool[Tensor, "displacements h w"]:
     """Which displacements, by row, lead from which places to none."""
-    rows, columns = torch.tensor(offsets(kappa), device=device).T[:, :, None]  # [κ², 1] each
+    window = torch.arange(kappa**2, device=device)[:, None]  # a recorded step may not wait for numbers from elsewhere
+    rows, columns = (places - kappa // 2 for places in (window // kappa, window % kappa))
     lower, right = (torch.arange(size, device=device) for size in (height, width))
     return _outside(rows + lower, height)[:, :, None] | _outside(columns + right, width)[:, None]
 

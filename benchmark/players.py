@@ -124,7 +124,7 @@ class Players(Learner):
         }
         for name, gradient in gradients.items():
             for weight, value in zip(self._players[name], gradient, strict=True):
-                weight.grad = value
+                weight.grad = value if value is None else _laid_out_as(weight, value)
             if self.recipe.gradient_clip:
                 nn.utils.clip_grad_norm_(self._players[name], self.recipe.gradient_clip)
             self._optimisers[name].step()
@@ -158,3 +158,8 @@ def _check_players(players: Mapping[str, list[nn.Parameter]]) -> None:
         )
     if "loss" in players:
         raise ModelError('a player is called "loss": expected another name')
+
+
+def _laid_out_as(weight: Tensor, gradient: Tensor) -> Tensor:
+    """A gradient in its weight's order of memory, which the fused Adam of a GPU insists on."""
+    return gradient if gradient.stride() == weight.stride() else torch.empty_like(weight).copy_(gradient)

@@ -16,6 +16,7 @@ from benchmark.generation.contract import Classifies, Generator, Infers, Judges,
 from benchmark.generation.frozen import features_of
 from benchmark.generation.learner import Generation
 from benchmark.recipe import Training
+from benchmark.replay import STEPS_BEFORE
 from benchmark.world import ALONE
 
 FOLDER = Path(baselines.generators.__file__).parent
@@ -178,6 +179,26 @@ def test_in_evaluation_its_statistics_stand_still(module):
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
+def test_gradients_lie_in_memory_as_their_weights(module):
+    """The fused Adam of a GPU takes no others."""
+    network, batch = built(module)
+    if module.__name__.rpartition(".")[2].startswith("semi_supervised"):
+        batch = dataclasses.replace(batch, labelled=batch)
+    recipe = Training(precision="32-true")
+    learner = Generation(network, recipe, ALONE.fabric(CPU, "32-true"), features_of(module.INPUT, CPU))
+    seen = []
+
+    def look(optimiser, *_):
+        weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+        seen.extend((one.grad.stride(), one.stride()) for one in weights if one.grad is not None)
+
+    for optimiser in learner.optimisers().values():
+        optimiser.register_step_pre_hook(look)
+    learner.training_step(batch, 0.999)
+    assert seen
+    assert all(one == other for one, other in seen)
+
+
 def test_steps_of_a_phase_are_alike(module):
     """What a network calls the same phase gives the same losses, whatever the progress."""
     found = {}
@@ -201,8 +222,10 @@ def test_its_steps_are_replayed_on_a_gpu(module):
     features = features_of(module.INPUT, cuda)
     learner = Generation(network, Training(precision="32-true"), ALONE.fabric(cuda, "32-true"), features)
     batch = batch.mapped(lambda values: values.to(cuda))
-    for progress in (0.0, 0.999):
-        for _ in range(6):
+    stages, steps = (0.0, 0.999), 6
+    for progress in stages:
+        for _ in range(steps):
             learner.training_step(batch, progress)
+    phases = {network.phase(batch, progress) for progress in stages}
     assert learner.replay is not None
-    assert (learner.replay.problem, learner.replay.steps) == ("", 6)
+    assert (learner.replay.problem, learner.replay.steps) == ("", 2 * steps - STEPS_BEFORE * len(phases))

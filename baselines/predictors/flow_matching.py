@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from baselines.autoencoder import channels_last
 from baselines.settings import check
 from baselines.velocity_unet import VelocityUNet
-from baselines.windows import covering_windows
+from baselines.windows import covering_windows, drawn_windows
 from benchmark.data import Batch
 from benchmark.players import Player
 from benchmark.prediction.contract import CONTEXT, HORIZON, Clips, Maps
@@ -149,8 +149,7 @@ class FlowMatching(nn.Module):
     def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """The error of velocities of a block, which starts anywhere, told the frames before."""
         given, block = self.config.given, self.config.block
-        start = int(torch.randint(batch.clips.shape[2] - given - block + 1, ()))
-        before, after = batch.clips[:, :, start : start + given + block].split((given, block), dim=2)
+        before, after = drawn_windows(batch.clips, 1, given + block).transpose(1, 2).split((given, block), dim=2)
         return {"velocity": matching_loss(lambda *at: self.velocity(*at, before), after, self.config.sigma)}
 
     def predict(self, context: Clips, count: int) -> Clips:

@@ -21,7 +21,7 @@ from torch.nn.functional import l1_loss
 from baselines.adversarial import deceiving_loss, judgements, telling_loss
 from baselines.settings import check
 from baselines.two_stream_video import ClipJudge, Streams, TwoStreams, plan_for, start
-from baselines.windows import covering_windows
+from baselines.windows import covering_windows, drawn_windows
 from benchmark.data import Batch
 from benchmark.players import Player
 from benchmark.prediction.contract import CONTEXT, HORIZON, Clips, Maps
@@ -113,9 +113,8 @@ class ConditionalVGAN(nn.Module):
     def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """Both players', and the parts of the generator's, of clips that start anywhere."""
         given, frames = self.config.given, self.config.frames
-        first = int(torch.randint(batch.clips.shape[2] - given - frames + 2, ()))
-        before = batch.clips[:, :, first : first + given]
-        clips = batch.clips[:, :, first + given - 1 : first + given - 1 + frames]
+        window = drawn_windows(batch.clips, 1, given - 1 + frames).transpose(1, 2)
+        before, clips = window[:, :, :given], window[:, :, given - 1 :]
         streams = self.streams(before)
         said = streams.clips()
         real, made = self.discriminator(clips), self.discriminator(said)
