@@ -18,7 +18,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from baselines.adversarial import Discriminator, judgements, squared_slope, swapping_loss, telling_loss
-from baselines.autoencoder import Decoder, Encoder, Frames, channels_last, represented, table_for
+from baselines.autoencoder import Decoder, Encoder, Frames, represented, table_for
+from baselines.layers import channels_last
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents

@@ -18,8 +18,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from baselines.autoencoder import channels_last, initialise
+from baselines.autoencoder import initialise
 from baselines.generators import ali
+from baselines.layers import channels_last
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents

@@ -25,8 +25,9 @@ from baselines.adversarial import (
     squared_slope,
     telling_loss,
 )
-from baselines.autoencoder import channels_last, represented, single_frame
+from baselines.autoencoder import represented, single_frame
 from baselines.dcgan import maps_for, start
+from baselines.layers import channels_last
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents

@@ -16,8 +16,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from baselines.autoencoder import Encoder, channels_last, table_for
+from baselines.autoencoder import Encoder, table_for
 from baselines.frozen_gan import FrozenGAN
+from baselines.layers import channels_last
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents

@@ -16,8 +16,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from baselines.adversarial import Discriminator
-from baselines.autoencoder import Decoder, Encoder, channels_last, table_for
+from baselines.autoencoder import Decoder, Encoder, table_for
 from baselines.few_labels import ClassLogits, few_label_losses, realness
+from baselines.layers import channels_last
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents

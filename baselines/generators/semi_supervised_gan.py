@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from baselines.adversarial import Discriminator
-from baselines.autoencoder import Decoder, channels_last, table_for
+from baselines.autoencoder import Decoder, table_for
 from baselines.few_labels import ClassLogits, few_label_losses, realness
+from baselines.layers import channels_last
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents

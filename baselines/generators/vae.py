@@ -18,7 +18,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.special import log_ndtr
 
-from baselines.autoencoder import Decoder, Encoder, Frames, Posterior, channels_last, represented, table_for
+from baselines.autoencoder import Decoder, Encoder, Frames, Posterior, represented, table_for
+from baselines.layers import channels_last
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents

@@ -25,7 +25,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss, relu
 
-from baselines.layers import ConvLSTMCell, State
+from baselines.layers import ConvLSTMCell, State, channels_last
 from baselines.pixel_motion import moved, moved_by_place, softly_normalised
 from baselines.settings import check
 from benchmark.data import Batch
@@ -248,4 +248,4 @@ def _initialise(network: CDNA) -> None:
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> CDNA:
     """The network for clips of `shape` (frames, channels, height, width)."""
-    return CDNA(config, shape)
+    return channels_last(CDNA(config, shape))

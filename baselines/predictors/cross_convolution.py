@@ -25,6 +25,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 
+from baselines.layers import channels_last
 from baselines.pixel_motion import crossed
 from baselines.settings import check
 from baselines.windows import covering_windows, drawn_windows
@@ -260,4 +261,4 @@ def _image_encoder(channels: int, config: Config) -> nn.Sequential:
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> CrossConvolution:
     """The network for clips of `shape` (frames, channels, height, width)."""
-    return CrossConvolution(config, shape)
+    return channels_last(CrossConvolution(config, shape))

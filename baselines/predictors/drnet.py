@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss, softplus
 
 from baselines.adversarial import telling_loss
-from baselines.autoencoder import Frames, channels_last
+from baselines.autoencoder import Frames
 from baselines.dcgan import maps_for, start
+from baselines.layers import channels_last
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.players import Player

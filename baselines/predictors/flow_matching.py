@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from baselines.autoencoder import channels_last
+from baselines.layers import channels_last
 from baselines.settings import check
 from baselines.velocity_unet import VelocityUNet
 from baselines.windows import covering_windows, drawn_windows

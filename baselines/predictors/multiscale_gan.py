@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate, mse_loss, softplus
 
 from baselines.adversarial import deceiving_loss, judgements
+from baselines.layers import channels_last
 from baselines.settings import check
 from baselines.windows import covering_windows, drawn_windows
 from benchmark.data import Batch
@@ -261,4 +262,4 @@ def _discriminator(channels: int, layers: Sequence[tuple[int, int]], places: int
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> MultiScaleGAN:
     """The network for clips of `shape` (frames, channels, height, width)."""
-    return MultiScaleGAN(config, shape)
+    return channels_last(MultiScaleGAN(config, shape))

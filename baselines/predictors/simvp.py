@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
+from baselines.layers import channels_last
 from baselines.settings import check
 from baselines.windows import covering_windows
 from benchmark.data import Batch
@@ -305,4 +306,4 @@ def rounded(maps: float, multiple: int) -> int:
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> SimVP:
     """The network for clips of `shape` (time, channels, height, width)."""
-    return SimVP(config, shape)
+    return channels_last(SimVP(config, shape))
