@@ -12,7 +12,7 @@ from dynamics_gen.errors import ConfigError
 COUNT = ("a whole number of 1 or more", lambda value: value >= 1)
 _POSITIVE = ("a number above 0", lambda value: 0 < value < math.inf)
 NOT_NEGATIVE = ("a number of 0 or more", lambda value: 0 <= value < math.inf)
-_BELOW_ONE = ("a number in [0, 1)", lambda value: 0 <= value < 1)
+BELOW_ONE = ("a number in [0, 1)", lambda value: 0 <= value < 1)
 
 Rules: TypeAlias = Mapping[str, tuple[str, Callable[[Any], bool]]]
 
@@ -26,9 +26,9 @@ RULES: Rules = {
     "discriminator_rate": _POSITIVE,
     "gradient_penalty": NOT_NEGATIVE,
     "sigma": NOT_NEGATIVE,
-    "beta1": _BELOW_ONE,
-    "averaging": _BELOW_ONE,
-    "dropout": _BELOW_ONE,
+    "beta1": BELOW_ONE,
+    "averaging": BELOW_ONE,
+    "dropout": BELOW_ONE,
     "gan_share": ("a share of the steps in [0, 1]", lambda value: 0 <= value <= 1),
     "kernel": ("an odd number of 3 or more", lambda value: value >= 3 and value % 2 == 1),
     "levels": ("a whole number of 2 or more", lambda value: value >= 2),

@@ -124,19 +124,28 @@ class VelocityUNet(nn.Module):
     """See the module; its last layer starts at zero, and so does what it gives.
 
     Args:
-        given: how many frames are told.
+        given: how many frames are told; 0 if none.
         shape: of the block (T, C, H, W).
         width: maps of the finest level; each further level has twice as many.
         levels: how many, each with half the rows and columns of the one before.
         blocks: residual blocks of a level, on the way down and again on the way up.
         patch: side of the squares of pixels that make one place of the finest level.
+        row: how many numbers are told of the whole block; 0 if none.
 
     Raises:
         ConfigError: frames cannot be halved so often.
     """
 
     def __init__(
-        self, given: int, shape: tuple[int, int, int, int], *, width: int, levels: int, blocks: int, patch: int
+        self,
+        given: int,
+        shape: tuple[int, int, int, int],
+        *,
+        width: int,
+        levels: int,
+        blocks: int,
+        patch: int,
+        row: int = 0,
     ) -> None:
         super().__init__()
         frames, channels, height, across = shape
@@ -152,7 +161,8 @@ class VelocityUNet(nn.Module):
         self.way = nn.Sequential(nn.Linear(2 * self.waves, told), nn.SiLU(), nn.Linear(told, told))
         self.places = nn.Parameter(torch.randn(frames, told))
         self.of_block = nn.Conv2d(pixels, width, 3, padding=1)
-        self.of_given = nn.Conv2d(given * pixels, width, 3, padding=1)
+        self.of_given = nn.Conv2d(given * pixels, width, 3, padding=1) if given else None
+        self.of_row = nn.Linear(row, told, bias=False) if row else None
         inputs = [width, *wide[:-1]]
         self.down = nn.ModuleList(Level(one, maps, told, blocks) for one, maps in zip(inputs, wide, strict=True))
         self.shrink = nn.ModuleList(nn.Conv2d(maps, maps, 3, stride=2, padding=1) for maps in wide[:-1])
@@ -167,16 +177,23 @@ class VelocityUNet(nn.Module):
         assert self.readout.bias is not None
         nn.init.zeros_(self.readout.bias)
 
-    def forward(self, block: Clips, time: Float[Tensor, " batch"], given: Clips) -> Clips:
+    def forward(
+        self,
+        block: Clips,
+        time: Float[Tensor, " batch"],
+        given: Clips | None = None,
+        row: Float[Tensor, "batch numbers"] | None = None,
+    ) -> Clips:
         """The velocities of the block's pixels, in single precision.
 
         Args:
             block: somewhere between noise and data.
             time: where, in [0, 1].
             given: the frames told.
+            row: the numbers told.
         """
         frames = block.shape[2]
-        maps, told, skipped = self.coarsest(block, time, given)
+        maps, told, skipped = self.coarsest(block, time, given, row)
         for level, grow in zip(self.up, [*self.grow, None], strict=True):
             maps = level(torch.cat([maps, skipped.pop()], dim=1), told, frames)
             maps = maps if grow is None else grow(interpolate(maps, scale_factor=2.0, mode="nearest"))
@@ -184,14 +201,23 @@ class VelocityUNet(nn.Module):
         return found.unflatten(0, (-1, frames)).transpose(1, 2)
 
     def coarsest(
-        self, block: Clips, time: Float[Tensor, " batch"], given: Clips
+        self,
+        block: Clips,
+        time: Float[Tensor, " batch"],
+        given: Clips | None = None,
+        row: Float[Tensor, "batch numbers"] | None = None,
     ) -> tuple[Maps, Float[Tensor, "batch*time told"], list[Maps]]:
         """Maps of each frame at the coarsest level, after the attention; what is told; each level's maps before it."""
         frames = block.shape[2]
-        told = silu(self.way(waves(time, self.waves))[:, None] + self.places).flatten(0, 1)  # [B·T, told]
-        before = self.of_given(pixel_unshuffle(given.transpose(1, 2).flatten(1, 2), self.patch))
+        way = self.way(waves(time, self.waves))
+        if self.of_row is not None:
+            way = way + self.of_row(row)
+        told = silu(way[:, None] + self.places).flatten(0, 1)  # [B·T, told]
         maps = self.of_block(pixel_unshuffle(block.transpose(1, 2).flatten(0, 1), self.patch))
-        maps = (maps.unflatten(0, (-1, frames)) + before[:, None]).flatten(0, 1)
+        if self.of_given is not None:
+            assert given is not None
+            before = self.of_given(pixel_unshuffle(given.transpose(1, 2).flatten(1, 2), self.patch))
+            maps = (maps.unflatten(0, (-1, frames)) + before[:, None]).flatten(0, 1)
         skipped = []
         for level, shrink in zip(self.down, [*self.shrink, None], strict=True):
             maps = level(maps, told, frames)

@@ -71,7 +71,7 @@ def built(module, seed=0) -> tuple[Any, Batch]:
 def test_there_are_the_models_of_chapter_4():
     """A folder that lost its files would pass every other test here."""
     wanted = {"vae", "gan", "ali", "conditional_ali", "learned_inverse", "post_hoc_inference", "pixelcnn"}
-    assert wanted | {"rali_sequence", "rali_single"} <= set(NAMES)
+    assert wanted | {"rali_sequence", "rali_single", "vgan", "clip_flow_matching"} <= set(NAMES)
 
 
 def test_its_docstring_has_a_summary_a_source_and_its_deviations(module):

@@ -10,14 +10,8 @@ import torch
 from one_step import Players
 from torch import Tensor, nn
 
-from baselines.predictors.flow_matching import (
-    Config,
-    FlowMatching,
-    build,
-    flowed,
-    matching_loss,
-    on_the_way,
-)
+from baselines.predictors.flow_matching import Config, FlowMatching, build
+from baselines.straight_flow import flowed, matching_loss, on_the_way
 from baselines.velocity_unet import AcrossTime, Attention, VelocityUNet, waves
 from benchmark.data import Batch
 from benchmark.prediction.contract import CONTEXT

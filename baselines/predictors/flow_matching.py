@@ -9,16 +9,15 @@ Features: the U-Net's coarsest maps after its attention, shown true frames at th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from baselines.layers import channels_last
-from baselines.settings import check
+from baselines.settings import COUNT, check
+from baselines.straight_flow import RULES, flowed, matching_loss
 from baselines.velocity_unet import VelocityUNet
 from baselines.windows import covering_windows, drawn_windows
 from benchmark.data import Batch
@@ -42,10 +41,6 @@ TRAINING = {
     "mini": {"epochs": 60},
     "tiny": {"epochs": 2, "batch_size": 10},
 }
-
-Points: TypeAlias = Float[Tensor, "batch ..."]
-Velocity: TypeAlias = Callable[[Points, Float[Tensor, " batch"]], Points]
-"""Of points at their times."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,47 +75,12 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuses what no network can be built from, and blocks that the clips learnt from are too short for."""
-        check(self)
-        for name in ("blocks", "patch", "given", "block", "steps"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"got {name} {getattr(self, name)!r}, expected a whole number of 1 or more")
+        check(self, {**RULES, "given": COUNT, "block": COUNT})
         if self.given > CONTEXT or self.given + self.block > CONTEXT + HORIZON:
             raise ConfigError(
                 f"got given {self.given} and block {self.block}, expected {CONTEXT} or fewer given, and "
                 f"{CONTEXT + HORIZON} or fewer in all"
             )
-        if self.sampler not in ("euler", "heun"):
-            raise ConfigError(f"got sampler {self.sampler!r}, expected euler or heun")
-        if self.sigma >= 1:
-            raise ConfigError(f"got sigma {self.sigma!r}, expected a number in [0, 1)")
-
-
-def on_the_way(noise: Points, data: Points, time: Float[Tensor, " batch"], sigma: float) -> tuple[Points, Points]:
-    """Where each point of noise is on its straight way to its point of data, and its velocity, the same all the way.
-
-    It starts as noise at time 0 and ends, at time 1, `sigma` times the noise beside the data.
-    """
-    share = time.view(-1, *[1] * (data.ndim - 1))
-    return (1 - (1 - sigma) * share) * noise + share * data, data - (1 - sigma) * noise
-
-
-def matching_loss(velocity: Velocity, data: Points, sigma: float) -> Float[Tensor, ""]:
-    """Squared error of velocities at random times on the ways from noise; least where these are the mean velocities."""
-    time = torch.rand(len(data), device=data.device)
-    points, target = on_the_way(torch.randn_like(data), data, time, sigma)
-    return (velocity(points, time) - target).square().mean()
-
-
-def flowed(velocity: Velocity, noise: Points, steps: int, sampler: str) -> Points:
-    """Where noise ends at time 1, in equal steps of Euler, or of Heun: the mean of a step's first and last velocity."""
-    points, length = noise, 1 / steps
-    for step in range(steps):
-        time = torch.full((len(noise),), step * length, device=noise.device)
-        first = velocity(points, time)
-        if sampler == "heun":
-            first = (first + velocity(points + length * first, time + length)) / 2
-        points = points + length * first
-    return points
 
 
 class FlowMatching(nn.Module):

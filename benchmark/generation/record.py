@@ -79,7 +79,7 @@ class Scores:
     failed_of_data: Fraction | None
     """Share of the held-out clips that have."""
     agreement: dict[str, Finite]
-    """Of conditional models: for each attribute a frozen reader's accuracy, or correlation, on samples."""
+    """Of conditional models: a reader's accuracy or correlation on samples, by attribute; of clips the class too."""
     agreement_of_data: dict[str, Finite]
     """The same for held-out clips themselves: the most that can be expected."""
 

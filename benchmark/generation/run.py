@@ -186,12 +186,13 @@ def train_seed(planned: Plan, seed: int, clips: Mapping[str, Clips], configurati
 
 def _sheets(learner: Generation, valid: Clips, conditional: bool, folder: Path) -> Callable[[Event], None]:
     """Draws a sheet of samples after every epoch, always from the same draws."""
-    told = None
+    told, count = None, pictures.SHEET
     if conditional and valid.attributes is not None:
         told = valid.attributes[pictures.spread_over(len(valid))]
+        count = len(told)
 
     def draw(event: Event) -> None:
-        samples = torch.cat([clips for clips, _ in learner.samples(pictures.SHEET, told)])
+        samples = torch.cat([clips for clips, _ in learner.samples(count, told)])
         pictures.sheet(samples, folder / f"epoch-{event.epoch:04d}.png")
 
     return draw

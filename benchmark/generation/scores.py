@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.data import Batch, Clips, sequential
 from benchmark.generation import metrics
+from benchmark.generation.class_reader import class_agreement, class_reader
 from benchmark.generation.contract import Classifies, Features, Infers, Likelihood
 from benchmark.generation.failures import LEAST_FRAMES, Criterion
 from benchmark.generation.frozen import agreement
@@ -44,6 +45,7 @@ def score(learner: Generation, test: Clips, train: Clips, names: tuple[str, ...]
     samples_per_s = count / (time.monotonic() - start)
     learnt = torch.cat([batch.clips for batch in _taken(train, count)])
     true, made, seen = (features_in_parts(learner.features, clips) for clips in (real, samples, learnt))
+    agrees = _judge_of_agreement(learner, train, held_out, names)
     found = Scores(
         samples=count,
         **set_scores(true, made, one_a_clip(places_of(len(test), count), getattr(test.dataset, "copies", 1))),
@@ -52,8 +54,8 @@ def score(learner: Generation, test: Clips, train: Clips, names: tuple[str, ...]
         nats=_nats(learner, held_out) if isinstance(learner.sampler, Likelihood) else None,
         error=_error(learner, held_out) if isinstance(learner.sampler, Classifies) else None,
         **failures_of(*(clips.numpy(force=True) for clips in (learnt, real, samples))),
-        agreement={} if told is None else dict(agreement(samples, told, names)),
-        agreement_of_data={} if told is None else dict(agreement(real, told, names)),
+        agreement=agrees(samples, made),
+        agreement_of_data=agrees(real, true),
     )
     return found, samples_per_s
 
@@ -140,6 +142,19 @@ def _reconstruction(learner: Generation, real: Tensor, told: Tensor | None, feat
         psnr=(-10 * errors.clamp_min(1e-10).log10()).mean().item(),
         feature_distance=float(apart / metrics.spread(features)),
     )
+
+
+def _judge_of_agreement(
+    learner: Generation, train: Clips, held_out: Sequence[Batch], names: tuple[str, ...]
+) -> Callable[[Tensor, np.ndarray], dict[str, float]]:
+    """From clips and their features to how well they agree with what was told: attributes of frames, or classes."""
+    if not names:
+        return lambda clips, features: {}
+    if train.shape[0] == 1:
+        told = torch.cat([batch.attributes for batch in held_out if batch.attributes is not None])
+        return lambda clips, features: dict(agreement(clips, told, names))
+    labels, read = torch.cat([batch.labels for batch in held_out]).cpu().numpy(), class_reader(learner.features, train)
+    return lambda clips, features: class_agreement(read(features), labels)
 
 
 def failures_of(learnt: np.ndarray, real: np.ndarray, samples: np.ndarray) -> dict[str, Any]:

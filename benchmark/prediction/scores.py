@@ -15,7 +15,7 @@ from torch import Tensor
 
 from benchmark.data import Clips, sequential
 from benchmark.generation import metrics
-from benchmark.generation.clip_features import MOTION
+from benchmark.generation.class_reader import CLIPS_A_BATCH, class_reader
 from benchmark.generation.contract import Features
 from benchmark.generation.pictures import grey_levels
 from benchmark.prediction import physics
@@ -29,10 +29,6 @@ SAMPLES = 10
 
 TEST_SEED = 20_170_602
 """Of what stochastic models draw when they are scored."""
-
-CLIPS_A_BATCH = 20
-LEARNT_FROM = 2_000
-"""Clips of train, at most, from whose features the classes are learnt."""
 
 Continue = Callable[[Tensor, int], Tensor]
 """From clips and a number of frames to as many frames, the first `CONTEXT` of them those of the clips."""
@@ -157,15 +153,3 @@ def mean_errors(parts: Sequence[FrameErrors]) -> Errors:
     """The means over all clips, by step."""
     means = {metric: torch.cat([getattr(part, metric) for part in parts]).mean(0) for metric in METRICS}
     return Errors(**{metric: tuple(values.tolist()) for metric, values in means.items()})
-
-
-def class_reader(features: Features, train: Clips) -> Callable[[np.ndarray], np.ndarray]:
-    """What tells the class from features of a clip's motion: linear discriminants, learnt from true clips of train."""
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
-    rows = np.linspace(0, len(train) - 1, min(LEARNT_FROM, len(train))).round().astype(int)
-    parts = [rows[start : start + CLIPS_A_BATCH] for start in range(0, len(rows), CLIPS_A_BATCH)]
-    seen = torch.cat([features(batch.clips) for batch in train.batches(parts)])
-    machine = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-    machine.fit(_numbers(seen)[:, :MOTION], train.labels.numpy()[rows])
-    return lambda made: np.asarray(machine.predict(made[:, :MOTION]))

@@ -16,6 +16,7 @@ import dynamics_gen
 from benchmark.data import CLIPS_A_READ, Clips, sequential
 from benchmark.errors import RecordError
 from benchmark.generation import record as generation
+from benchmark.generation.class_reader import CLIPS_A_BATCH, class_reader
 from benchmark.generation.frozen import features_of
 from benchmark.generation.metrics import nearest_distances
 from benchmark.generation.record import Network
@@ -27,7 +28,7 @@ from benchmark.prediction import physics
 from benchmark.prediction import record as prediction
 from benchmark.prediction.contract import CONTEXT, HORIZON
 from benchmark.prediction.frames import FrameErrors, frame_errors
-from benchmark.prediction.scores import CLIPS_A_BATCH, TrueMotion, class_reader, mean_errors
+from benchmark.prediction.scores import TrueMotion, mean_errors
 from benchmark.statistics import mean_error_interval, t_quantile
 from benchmark.submission.check import Checked
 from benchmark.submission.frames_result import (
