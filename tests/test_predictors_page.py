@@ -125,6 +125,7 @@ def test_least_error_stands_first_and_sizes_apart(tmp_path: Path) -> None:
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
         "## 32 frames of 32×32, standard, mini",
         "## 32 frames of 64×64, standard, mini",
+        "## One factor at a time",
     ]
     assert text.index("[better](b/)") < text.index("[worse](a/)") < text.index("[large](c/)")
 

@@ -15,6 +15,7 @@ from dynamics_gen.files import write_whole
 from leaderboard.entries import read_entries
 from leaderboard.errors import BoardError
 from leaderboard.reference import read_references
+from leaderboard.results.ablations import ABLATIONS
 from leaderboard.results.chapter4 import claims, in_short
 from leaderboard.results.figures import PICTURES
 from leaderboard.results.generators import GENERATORS, read_generators
@@ -52,7 +53,7 @@ def main(root: Path, page: Path, check: bool) -> str:
     texts = {
         page: made.text,
         root / GENERATORS / "README.md": make_generators_page(generators, studies),
-        root / PREDICTORS / "README.md": make_predictors_page(read_predictors(root)),
+        root / PREDICTORS / "README.md": make_predictors_page(read_predictors(root), read_predictors(root, ABLATIONS)),
     }
     for path, text in texts.items():
         if check:

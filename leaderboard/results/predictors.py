@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 from urllib.parse import quote
 
 from benchmark.prediction import record
-from benchmark.prediction.record import METRICS, Record, Scores, summed
+from benchmark.prediction.record import METRICS
 from leaderboard.markdown import escape, table
-from leaderboard.results.committed import Committed, mean_of, named, read_committed, shown
+from leaderboard.results.ablations import section
+from leaderboard.results.committed import mean_of, named, read_committed, shown
+from leaderboard.results.predicted import Predicted
 from leaderboard.results.words import GENERATED, NOT_MEASURED
 
 PREDICTORS = "predictors"
@@ -31,62 +31,22 @@ LEGEND = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Predicted(Committed[Record]):
-    """A committed run of a predictor."""
-
-    @property
-    def scores(self) -> list[Scores]:
-        """Of each seed."""
-        return [seed.test for seed in self.record.seeds]
-
-    def frame_error(self, metric: str, steps: int, of: str = "single") -> float | None:
-        """A metric of frames, mean over the first `steps` predicted ones; None where the model has no such thing.
-
-        Args:
-            metric: one of `METRICS`.
-            steps: how many.
-            of: `single`, `best` or `mean`.
-        """
-        found = mean_of([_mean(getattr(scores, of), metric, steps) for scores in self.scores])
-        if found is None or metric not in ("mse", "mae"):
-            return found
-        side = self.record.view.image_size
-        return summed(found, 3, side, side)
-
-    def motion(self, what: str, step: int | None = None, of: str = "motion") -> float | None:
-        """What became of the object; of what is told by step, at a step, from 1.
-
-        Args:
-            what: a field of `record.Motion`.
-            step: after the context.
-            of: `motion`, or `motion_of_data`, that of true clips.
-        """
-        values = [getattr(getattr(scores, of), what) for scores in self.scores]
-        return mean_of([value if step is None else value[step - 1] for value in values])
-
-    @property
-    def frames_per_s(self) -> float:
-        """How many it predicts."""
-        return fmean(seed.predicted_frames_per_s for seed in self.record.seeds)
-
-
-def _mean(errors: record.Errors | None, metric: str, steps: int) -> float | None:
-    return None if errors is None else fmean(getattr(errors, metric)[:steps])
-
-
-def read_predictors(root: Path) -> list[Predicted]:
+def read_predictors(root: Path, folder: str = PREDICTORS) -> list[Predicted]:
     """Every committed run of a predictor, of the board at `root`, by name.
+
+    Args:
+        root: the board's folder.
+        folder: in it, `ablations.ABLATIONS` for runs that differ from others in a setting.
 
     Raises:
         RecordError: a record is malformed or contradicts itself.
         OSError: a file cannot be read.
     """
-    return read_committed(root / PREDICTORS, Predicted, record.read)
+    return read_committed(root / folder, Predicted, record.read)
 
 
-def make_predictors_page(made: Sequence[Predicted]) -> str:
-    """The whole page, of committed runs of predictors."""
+def make_predictors_page(made: Sequence[Predicted], ablations: Sequence[Predicted] = ()) -> str:
+    """The whole page, of committed runs of predictors, and of those that differ from them in a setting."""
     parts = [
         GENERATED,
         "# Predictors",
@@ -113,7 +73,8 @@ def make_predictors_page(made: Sequence[Predicted]) -> str:
         ]
         for one in rows:
             parts += [f"### {named(one, made)}", *_pictures(one)]
-    return "\n\n".join(parts if made else [*parts, NOT_MEASURED]) + "\n"
+    parts += section(made, ablations) if made else [NOT_MEASURED]
+    return "\n\n".join(parts) + "\n"
 
 
 def _about(one: Predicted) -> str:

@@ -1,0 +1,163 @@
+"""What each part of a predictor adds: runs that differ from its row in one setting, and the thesis's own questions.
+
+Such runs lie in `ablations/<name>/`, laid out like those of `predictors/`; what differs is read from their records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from leaderboard.markdown import escape, table
+from leaderboard.results.committed import shown
+from leaderboard.results.predicted import Predicted
+from leaderboard.results.words import NOT_MEASURED
+
+ABLATIONS = "ablations"
+
+MODEL, RIVAL = "feature_flow", "cdna"
+"""The thesis's model, and the one that moves pixels in the same way."""
+
+QUESTIONS = {
+    "grid": "At which grid does the flow work best?",
+    "kappa": "How far must features be able to move in a step?",
+    "copy_mask": "What does the copy mask add?",
+    "recurrent": "What does recurrence add?",
+    "conditioned": "What does a flow add that depends on the frame?",
+    "latent": "What do latents add?",
+    "resample": "What does it add to draw z anew in every step?",
+    "closed_steps": "What does the closed loop add?",
+    "curriculum": "What does the curriculum add?",
+    "adversary": "What does the discriminator add?",
+    "inverse": "What does it add to tell the discriminator of the motion (F⁻¹)?",
+    "normalisation": "Does incoming normalisation cure the loss of appearance?",
+    "groups": "Does a mixture of group motions?",
+    "bounded": "What does it add that nothing crosses the border?",
+}
+"""By setting; any other is asked as `What does <setting> do?`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measure:
+    """A column.
+
+    Attributes:
+        of: its value; None where there is none.
+        higher: whether more is better.
+    """
+
+    name: str
+    of: Callable[[Predicted], float | None]
+    digits: int
+    higher: bool = False
+
+    def best(self, runs: Sequence[Predicted]) -> Predicted | None:
+        """The best of several by this measure, the first of equals; None where one has no value."""
+        values = [self.of(one) for one in runs]
+        if any(value is None for value in values):
+            return None
+        ordered = [value if self.higher else -value for value in values if value is not None]
+        return runs[ordered.index(max(ordered))]
+
+
+MEASURES = (
+    Measure(name="MSE 10", of=lambda one: one.frame_error("mse", 10), digits=1),
+    Measure(name="MSE 22", of=lambda one: one.frame_error("mse", 22), digits=1),
+    Measure(name="SSIM 10", of=lambda one: one.frame_error("ssim", 10), digits=3, higher=True),
+    Measure(name="off 10", of=lambda one: one.motion("error", 10), digits=1),
+    Measure(name="off 22", of=lambda one: one.motion("error", 22), digits=1),
+    Measure(name="class %", of=lambda one: _percent(one.motion("class_agreement")), digits=1, higher=True),
+)
+
+_JUDGES = ("MSE 10", "off 10", "class %")
+"""By which the best value of a setting is told."""
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def section(made: Sequence[Predicted], ablations: Sequence[Predicted]) -> list[str]:
+    """The thesis's questions, and one table for each run that has been varied."""
+    parts = ["## One factor at a time"]
+    bases = {id(base): (base, changed) for base in made if (changed := variants(base, ablations))}
+    tables = [_table(base, changed) for base, changed in bases.values()]
+    answers = [line for base, changed in bases.values() for line in _answers(base, changed)]
+    said = [*_feature_against_pixel_space(made), *answers]
+    if not said:
+        return [*parts, f"{NOT_MEASURED} Runs that differ from a row in one setting will stand in `{ABLATIONS}/`."]
+    return [*parts, "\n".join(f"- {line}" for line in said), *tables]
+
+
+def variants(base: Predicted, ablations: Sequence[Predicted]) -> list[tuple[dict[str, Any], Predicted]]:
+    """Runs of the same model on the same clips, each with the settings in which it differs from the base."""
+
+    def kind(one: Predicted) -> tuple[Any, ...]:
+        splits = one.record.dataset.splits
+        return one.record.model, one.record.view, splits.train.fingerprint, splits.test.fingerprint
+
+    found = [(_differing(base, one), one) for one in ablations if kind(one) == kind(base)]
+    order = list(QUESTIONS)
+    known = [(changed, one) for changed, one in found if changed]
+    return sorted(
+        known,
+        key=lambda pair: [(order.index(name) if name in order else len(order), name) for name in pair[0]],
+    )
+
+
+def _differing(base: Predicted, one: Predicted) -> dict[str, Any]:
+    before = base.settings
+    return {name: value for name, value in one.settings.items() if value != before.get(name)}
+
+
+def _feature_against_pixel_space(made: Sequence[Predicted]) -> list[str]:
+    """Feature flow beside CDNA, on the same clips."""
+    said = []
+    for ours in (one for one in made if one.record.model == MODEL):
+        for theirs in (one for one in made if one.record.model == RIVAL):
+            splits, others = ours.record.dataset.splits, theirs.record.dataset.splits
+            if (ours.record.view, splits.train, splits.test) != (theirs.record.view, others.train, others.test):
+                continue
+            ahead = [measure for measure in MEASURES if measure.best([theirs, ours]) is ours]
+            both = ", ".join(
+                f"{measure.name} {shown(measure.of(ours), measure.digits)} and"
+                f" {shown(measure.of(theirs), measure.digits)}"
+                for measure in MEASURES
+            )
+            sizes = [f"{one.record.parameters / 1e6:.2f} M" for one in (ours, theirs)]
+            said.append(
+                f"**Does feature space beat pixel space?** {escape(MODEL)} ({sizes[0]} parameters) and"
+                f" {escape(RIVAL)} ({sizes[1]}): {both}. Feature flow is ahead in {len(ahead)} of {len(MEASURES)}."
+            )
+    return said
+
+
+def _answers(base: Predicted, changed: Sequence[tuple[dict[str, Any], Predicted]]) -> list[str]:
+    """To each question, which value is the best by what."""
+    said = []
+    for name in dict.fromkeys(name for settings, _ in changed if len(settings) == 1 for name in settings):
+        runs = [base, *(one for settings, one in changed if list(settings) == [name])]
+        values = {id(one): escape(str(one.settings.get(name))) for one in runs}
+        told = []
+        for measure in (one for one in MEASURES if one.name in _JUDGES):
+            best = measure.best(runs)
+            if best is not None:
+                numbers = ", ".join(f"{values[id(one)]} ({shown(measure.of(one), measure.digits)})" for one in runs)
+                told.append(f"by {measure.name} **{values[id(best)]}** of {numbers}")
+        question = QUESTIONS.get(name, f"What does {name} do?")
+        said.append(
+            f"**{escape(question)}** `{name}`, best {'; '.join(told)}." if told else f"**{escape(question)}** –"
+        )
+    return said
+
+
+def _table(base: Predicted, changed: Sequence[tuple[dict[str, Any], Predicted]]) -> str:
+    """The row itself, then what differs from it."""
+    headings = [base.record.model, *(measure.name for measure in MEASURES), "parameters", "seeds"]
+    lines = []
+    for settings, one in [({}, base), *changed]:
+        what = ", ".join(f"{name}={value}" for name, value in settings.items()) or "its row above"
+        numbers = [shown(measure.of(one), measure.digits) for measure in MEASURES]
+        lines.append([escape(what), *numbers, f"{one.record.parameters / 1e6:.2f} M", str(len(one.record.seeds))])
+    return table([escape(headings[0]), *headings[1:]], [False, *[True] * (len(headings) - 1)], lines)
