@@ -39,7 +39,7 @@ def test_variants_differ_in_settings_and_share_the_clips() -> None:
 
 
 def test_best_value_is_told_by_each_measure() -> None:
-    """Least error, most agreement, the row itself among them; what differs in two settings stands in the table alone."""
+    """Least error, most agreement, the row itself among them; what differs in two settings is in the table alone."""
     base = run("base", 0.01)
     changed = [run("a", 0.02, grid=8), run("b", 0.005, grid=2), run("both", 0.03, grid=2, copy_mask=False)]
     text = "\n".join(section([base], changed))
