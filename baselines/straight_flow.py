@@ -6,6 +6,7 @@ Source: Lipman et al. 2023, arXiv 2210.02747, section 4.1, example II (optimal t
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
@@ -22,6 +23,32 @@ RULES: Rules = {
     "patch": COUNT,
 }
 """What is expected of settings of a model that flows, and of its U-Net."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """Settings of a model whose noise flows by a `velocity_unet.VelocityUNet`.
+
+    Attributes:
+        width: maps of the finest level; each further one has twice as many.
+        levels: of the U-Net; each has half the rows and columns of the one before.
+        blocks: residual blocks of a level, on the way down and again on the way up.
+        patch: side of the squares of pixels that the U-Net takes for one place.
+        steps: from noise to data.
+        sampler: `heun` looks twice in a step, `euler` once.
+        sigma: deviation that is left around data at the end of the way.
+        averaging: decay of a moving average of the weights, from which what is made comes; 0 keeps none.
+    """
+
+    width: int = 48
+    levels: int = 3
+    blocks: int = 2
+    patch: int = 2
+    steps: int = 10
+    sampler: str = "heun"
+    sigma: float = 0.0
+    averaging: float = 0.995
+
 
 Points: TypeAlias = Float[Tensor, "batch ..."]
 Velocity: TypeAlias = Callable[[Points, Float[Tensor, " batch"]], Points]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from baselines.layers import channels_last
 from baselines.settings import COUNT, NOT_NEGATIVE, Rules, check
-from baselines.straight_flow import RULES, flowed, matching_loss
+from baselines.straight_flow import RULES, Options, flowed, matching_loss
 from baselines.velocity_unet import VelocityUNet
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips
@@ -52,36 +52,22 @@ OWN: Rules = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Config:
-    """Hyper-parameters.
+class Config(Options):
+    """Hyper-parameters, those of the flow among them.
 
     Attributes:
         frames: of a clip.
         image_size: which `patch` times 2 to the number of halvings divides.
-        width: maps of the finest level; each further one has twice as many.
-        levels: of the U-Net; each has half the rows and columns of the one before.
-        blocks: residual blocks of a level, on the way down and again on the way up.
-        patch: side of the squares of pixels that the U-Net takes for one place.
         untold: share of clips of which nothing is told.
         guidance: how far samples go from the velocity told nothing to the one told the class; 1 is the latter itself.
-        steps: from noise to data.
-        sampler: `heun` looks twice in a step, `euler` once.
-        sigma: deviation that is left around data at the end of the way.
-        averaging: decay of a moving average of the weights, from which samples come; 0 keeps none.
     """
 
     frames: int = 32
     image_size: int = 64
-    width: int = 48
-    levels: int = 3
-    blocks: int = 2
-    patch: int = 2
     untold: float = 0.1
     guidance: float = 1.0
     steps: int = 20
     sampler: str = "euler"
-    sigma: float = 0.0
-    averaging: float = 0.995
 
     def __post_init__(self) -> None:
         """Refuses what no network can be built from."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from baselines.layers import channels_last
 from baselines.settings import COUNT, check
-from baselines.straight_flow import RULES, flowed, matching_loss
+from baselines.straight_flow import RULES, Options, flowed, matching_loss
 from baselines.velocity_unet import VelocityUNet
 from baselines.windows import covering_windows, drawn_windows
 from benchmark.data import Batch
@@ -44,34 +44,18 @@ TRAINING = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Config:
-    """Hyper-parameters.
+class Config(Options):
+    """Hyper-parameters, those of the flow among them.
 
     Attributes:
         image_size: which `patch` times 2 to the number of halvings divides.
-        width: maps of the finest level; each further one has twice as many.
-        levels: of the U-Net; each has half the rows and columns of the one before.
-        blocks: residual blocks of a level, on the way down and again on the way up.
-        patch: side of the squares of pixels that the U-Net takes for one place.
         given: frames that are told, the last ones.
         block: frames that flow at once.
-        steps: from noise to data.
-        sampler: `heun` looks twice in a step, `euler` once.
-        sigma: deviation that is left around data at the end of the way.
-        averaging: decay of a moving average of the weights, from which predictions come; 0 keeps none.
     """
 
     image_size: int = 64
-    width: int = 48
-    levels: int = 3
-    blocks: int = 2
-    patch: int = 2
     given: int = 10
     block: int = 10
-    steps: int = 10
-    sampler: str = "heun"
-    sigma: float = 0.0
-    averaging: float = 0.995
 
     def __post_init__(self) -> None:
         """Refuses what no network can be built from, and blocks that the clips learnt from are too short for."""
