@@ -64,6 +64,10 @@ class Picture(ABC):
             return False
 
 
+LEAST = 0.01
+"""In %: where bars end whose errors reach down to nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderPicture(Picture):
     """The models of table 5.2: the thesis's errors at the left, ours at the right."""
@@ -79,17 +83,17 @@ class OrderPicture(Picture):
         ]
 
     def draw(self, axes: Axes) -> None:
-        """A line a model, bars for the intervals."""
+        """A line a model, bars for the intervals; errors logarithmic."""
         for i, (name, *values) in enumerate(self.numbers()):
             colour = COLOURS[i % len(COLOURS)]
             theirs, ours = values[:3], values[3:]
             axes.plot([0, 1], [100 * theirs[0], 100 * ours[0]], color=colour, lw=1.4, marker="o", label=name)
             for x, (_, low, high) in ((0, theirs), (1, ours)):
-                axes.plot([x, x], [100 * low, 100 * high], color=colour, lw=3, alpha=0.4)
+                axes.plot([x, x], [max(100 * low, LEAST), 100 * high], color=colour, lw=3, alpha=0.4)
         board = self.order.board
         axes.set_xticks([0, 1], ["thesis, valid,\noriginal data", f"ours, test,\n{board.release} {board.size}"])
         axes.set_xlim(-0.2, 1.2)
-        axes.set_ylim(0, 100)
+        _logarithmic_errors(axes)
         axes.set_ylabel("error (%)")
         axes.grid(axis="y", alpha=0.25)
         axes.legend(fontsize=8, framealpha=0.9)
@@ -112,7 +116,7 @@ class SizePicture(Picture):
 
     def draw(self, axes: Axes) -> None:
         """A line a model, both axes logarithmic."""
-        from matplotlib.ticker import FuncFormatter, NullFormatter
+        from matplotlib.ticker import NullFormatter
 
         sizes: set[int] = set()
         for i, (name, *rows) in enumerate(self.numbers()):
@@ -121,13 +125,11 @@ class SizePicture(Picture):
             sizes.update(clips)
             axes.plot(clips, [100 * row[1] for row in rows], color=colour, lw=1.4, marker="o", label=name)
             for x, _, low, high in rows:
-                axes.plot([x, x], [max(100 * low, 0.01), 100 * high], color=colour, lw=3, alpha=0.4)
+                axes.plot([x, x], [max(100 * low, LEAST), 100 * high], color=colour, lw=3, alpha=0.4)
         axes.set_xscale("log")
-        axes.set_yscale("log")
+        _logarithmic_errors(axes)
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xticks(sorted(sizes), [f"{size:,}" for size in sorted(sizes)])
-        for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            axis(FuncFormatter(lambda value, _: f"{value:g}" if f"{value:g}"[0] in "125" else ""))
         axes.set_xlabel("clips of each class in train")
         axes.set_ylabel("test error (%)")
         axes.grid(alpha=0.25)
@@ -136,6 +138,15 @@ class SizePicture(Picture):
 
 
 PICTURES = (OrderPicture, SizePicture)
+
+
+def _logarithmic_errors(axes: Axes) -> None:
+    """Errors in % on a logarithmic axis, written out at 1, 2 and 5 of each power of ten."""
+    from matplotlib.ticker import FuncFormatter
+
+    axes.set_yscale("log")
+    for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        axis(FuncFormatter(lambda value, _: f"{value:g}" if f"{value:g}".lstrip("0.")[:1] in "125" else ""))
 
 
 def pictures(orders: Sequence[Order], sizes: Sequence[Curve]) -> list[Picture]:
