@@ -23,7 +23,6 @@ Frames: TypeAlias = Float[Tensor, "batch channels height width"]
 Layers: TypeAlias = tuple[tuple[int, int, int], ...]
 """Kernel, stride and maps of each convolution."""
 
-
 WEIGHT_DEVIATION = 0.01
 """Of the weights at the start."""
 

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from baselines.settings import BELOW_ONE, COUNT, Rules
+from baselines.velocity_unet import VelocityUNet
 
 RULES: Rules = {
     "sampler": ("euler or heun", ("euler", "heun").__contains__),
@@ -48,6 +49,11 @@ class Options:
     sampler: str = "heun"
     sigma: float = 0.0
     averaging: float = 0.995
+
+    def network(self, shape: tuple[int, int, int, int], *, given: int = 0, row: int = 0) -> VelocityUNet:
+        """The U-Net, for blocks of `shape` (T, C, H, W), told so many frames and numbers."""
+        sizes = {"width": self.width, "levels": self.levels, "blocks": self.blocks, "patch": self.patch}
+        return VelocityUNet(given, shape, **sizes, row=row)
 
 
 Points: TypeAlias = Float[Tensor, "batch ..."]

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from baselines.layers import channels_last
 from baselines.settings import COUNT, NOT_NEGATIVE, Rules, check
 from baselines.straight_flow import RULES, Options, flowed, matching_loss
-from baselines.velocity_unet import VelocityUNet
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips
 from benchmark.players import Player
@@ -41,7 +40,6 @@ TRAINING = {
     },
     "tiny": {"epochs": 2, "batch_size": 10},
 }
-
 
 OWN: Rules = {
     **RULES,
@@ -83,15 +81,7 @@ class ClipFlowMatching(nn.Module):
         super().__init__()
         self.config, self.shape, self.attributes = config, shape, attributes
         self.averaging = config.averaging
-        self.velocity = VelocityUNet(
-            0,
-            shape,
-            width=config.width,
-            levels=config.levels,
-            blocks=config.blocks,
-            patch=config.patch,
-            row=attributes,
-        )
+        self.velocity = config.network(shape, row=attributes)
 
     def players(self) -> dict[str, Player]:
         """One."""

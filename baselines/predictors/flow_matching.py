@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from baselines.layers import channels_last
 from baselines.settings import COUNT, check
 from baselines.straight_flow import RULES, Options, flowed, matching_loss
-from baselines.velocity_unet import VelocityUNet
 from baselines.windows import covering_windows, drawn_windows
 from benchmark.data import Batch
 from benchmark.players import Player
@@ -77,14 +76,7 @@ class FlowMatching(nn.Module):
     def __init__(self, config: Config, shape: tuple[int, int, int, int]) -> None:
         super().__init__()
         self.config, self.averaging = config, config.averaging
-        self.velocity = VelocityUNet(
-            config.given,
-            (config.block, *shape[1:]),
-            width=config.width,
-            levels=config.levels,
-            blocks=config.blocks,
-            patch=config.patch,
-        )
+        self.velocity = config.network((config.block, *shape[1:]), given=config.given)
 
     def players(self) -> dict[str, Player]:
         """One."""
