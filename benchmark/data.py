@@ -110,6 +110,11 @@ def sequential(clips: int, batch_size: int) -> list[np.ndarray]:
     return [np.arange(start, min(start + batch_size, clips)) for start in range(0, clips, batch_size)]
 
 
+def places_of(clips: int, count: int) -> np.ndarray:
+    """Numbers of `count` of so many clips, evenly spread over them."""
+    return np.linspace(0, clips - 1, count).round().astype(int)
+
+
 def symmetries(batches: Sequence[np.ndarray], seed: int, epoch: int) -> list[Tensor]:
     """A symmetry of the square for each clip of each batch, uniform, drawn from (seed, epoch, step)."""
     return [
@@ -171,6 +176,11 @@ class Clips:
     def draw(self, size: int) -> Batch:
         """A batch of clips drawn with replacement, from torch's global generator."""
         return next(self.batches([torch.randint(len(self), (size,)).numpy()]))
+
+    def spread(self, count: int, batch_size: int) -> Iterator[Batch]:
+        """Batches of some clips, evenly spread over the split, in its order."""
+        places = places_of(len(self), count)
+        return self.batches([places[rows] for rows in sequential(count, batch_size)])
 
     def batches(self, order: Sequence[np.ndarray], turns: Sequence[Tensor] | None = None) -> Iterator[Batch]:
         """Batches of the clips named by `order`, each clip turned as `turns` says.

@@ -27,11 +27,10 @@ def class_reader(features: Features, train: Clips) -> Reader:
     """What tells the class from features of a clip's motion: linear discriminants, learnt from true clips of train."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    rows = np.linspace(0, len(train) - 1, min(LEARNT_FROM, len(train))).round().astype(int)
-    parts = [rows[start : start + CLIPS_A_BATCH] for start in range(0, len(rows), CLIPS_A_BATCH)]
-    seen = torch.cat([features(batch.clips) for batch in train.batches(parts)]).double().cpu().numpy()
+    taken = train.spread(min(LEARNT_FROM, len(train)), CLIPS_A_BATCH)
+    seen, labels = zip(*((features(batch.clips), batch.labels) for batch in taken), strict=True)
     machine = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-    machine.fit(seen[:, :MOTION], train.labels.numpy()[rows])
+    machine.fit(torch.cat(seen)[:, :MOTION].double().cpu().numpy(), torch.cat(labels).cpu().numpy())
     return lambda made: np.asarray(machine.predict(made[:, :MOTION]))
 
 

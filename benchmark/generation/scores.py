@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.data import Batch, Clips, sequential
+from benchmark.data import Batch, Clips, places_of
 from benchmark.generation import metrics
 from benchmark.generation.class_reader import class_agreement, class_reader
 from benchmark.generation.contract import Classifies, Features, Infers, Likelihood
@@ -37,13 +37,13 @@ def score(learner: Generation, test: Clips, train: Clips, names: tuple[str, ...]
         names: attributes that it is told.
     """
     count = min(SCORED, len(test), len(train))
-    held_out = _taken(test, count)
+    held_out = list(test.spread(count, SAMPLES_A_BATCH))
     real = torch.cat([batch.clips for batch in held_out])
     told = torch.cat([batch.attributes for batch in held_out if batch.attributes is not None]) if names else None
     start = time.monotonic()
     samples = torch.cat([clips for clips, _ in learner.samples(count, told, TEST_SEED)])
     samples_per_s = count / (time.monotonic() - start)
-    learnt = torch.cat([batch.clips for batch in _taken(train, count)])
+    learnt = torch.cat([batch.clips for batch in train.spread(count, SAMPLES_A_BATCH)])
     true, made, seen = (features_in_parts(learner.features, clips) for clips in (real, samples, learnt))
     agrees = _judge_of_agreement(learner, train, held_out, names)
     found = Scores(
@@ -110,20 +110,9 @@ def set_scores(true: np.ndarray, made: np.ndarray, apart: np.ndarray) -> dict[st
     }
 
 
-def places_of(clips: int, count: int) -> np.ndarray:
-    """Numbers of `count` of so many clips, evenly spread over them."""
-    return np.linspace(0, clips - 1, count).round().astype(int)
-
-
 def features_in_parts(features: Features, clips: Tensor) -> np.ndarray:
     """float64 [clips, features], of any number of clips in [-1, 1]."""
     return np.concatenate([features(part).double().cpu().numpy() for part in clips.split(SAMPLES_A_BATCH)])
-
-
-def _taken(clips: Clips, count: int) -> list[Batch]:
-    """`count` clips, evenly spread over a split."""
-    places = places_of(len(clips), count)
-    return list(clips.batches([places[rows] for rows in sequential(count, SAMPLES_A_BATCH)]))
 
 
 @torch.no_grad()

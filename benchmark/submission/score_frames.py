@@ -13,14 +13,14 @@ from jaxtyping import Float64, UInt8
 from torch import Tensor
 
 import dynamics_gen
-from benchmark.data import CLIPS_A_READ, Clips, sequential
+from benchmark.data import CLIPS_A_READ, Clips, places_of, sequential
 from benchmark.errors import RecordError
 from benchmark.generation import record as generation
 from benchmark.generation.class_reader import CLIPS_A_BATCH, class_reader
 from benchmark.generation.frozen import features_of
 from benchmark.generation.metrics import nearest_distances
 from benchmark.generation.record import Network
-from benchmark.generation.scores import failures_of, features_in_parts, one_a_clip, places_of, set_scores
+from benchmark.generation.scores import failures_of, features_in_parts, one_a_clip, set_scores
 from benchmark.generation.views import View as SplitView
 from benchmark.machine import commit, libraries
 from benchmark.parts import PartOfSplit
