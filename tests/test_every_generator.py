@@ -68,6 +68,12 @@ def built(module, seed=0) -> tuple[Any, Batch]:
     return network, Batch(clips=clips, labels=torch.arange(4), attributes=rows)
 
 
+def lesson(module, batch) -> Batch:
+    """The batch, with labels where a model learns from some."""
+    learns = module.__name__.rpartition(".")[2].startswith("semi_supervised")
+    return dataclasses.replace(batch, labelled=batch) if learns else batch
+
+
 def test_there_are_the_models_of_chapter_4():
     """A folder that lost its files would pass every other test here."""
     wanted = {"vae", "gan", "ali", "conditional_ali", "learned_inverse", "post_hoc_inference", "pixelcnn"}
@@ -182,8 +188,7 @@ def test_in_evaluation_its_statistics_stand_still(module):
 def test_gradients_lie_in_memory_as_their_weights(module):
     """The fused Adam of a GPU takes no others."""
     network, batch = built(module)
-    if module.__name__.rpartition(".")[2].startswith("semi_supervised"):
-        batch = dataclasses.replace(batch, labelled=batch)
+    batch = lesson(module, batch)
     recipe = Training(precision="32-true")
     learner = Generation(network, recipe, ALONE.fabric(CPU, "32-true"), features_of(module.INPUT, CPU))
     seen = []
@@ -204,8 +209,7 @@ def test_steps_of_a_phase_are_alike(module):
     found = {}
     for progress in (0.0, 0.3, 0.6, 0.999):
         network, batch = built(module)
-        if module.__name__.rpartition(".")[2].startswith("semi_supervised"):
-            batch = dataclasses.replace(batch, labelled=batch)
+        batch = lesson(module, batch)
         torch.manual_seed(1)
         losses = {name: float(value.detach()) for name, value in network.losses(batch, progress).items()}
         assert found.setdefault(network.phase(batch, progress), losses) == losses
@@ -216,8 +220,7 @@ def test_steps_of_a_phase_are_alike(module):
 def test_its_steps_are_replayed_on_a_gpu(module):
     """Nothing in a step waits for the device or draws from the processor."""
     network, batch = built(module)
-    if module.__name__.rpartition(".")[2].startswith("semi_supervised"):
-        batch = dataclasses.replace(batch, labelled=batch)
+    batch = lesson(module, batch)
     cuda = torch.device("cuda")
     features = features_of(module.INPUT, cuda)
     learner = Generation(network, Training(precision="32-true"), ALONE.fabric(cuda, "32-true"), features)

@@ -81,9 +81,9 @@ def _percent(share: float | None) -> float | None:
 def section(made: Sequence[Predicted], ablations: Sequence[Predicted]) -> list[str]:
     """The thesis's questions, and one table for each run that has been varied."""
     parts = ["## One factor at a time"]
-    bases = {id(base): (base, changed) for base in made if (changed := variants(base, ablations))}
-    tables = [_table(base, changed) for base, changed in bases.values()]
-    answers = [line for base, changed in bases.values() for line in _answers(base, changed)]
+    varied = [(base, changed) for base in made if (changed := variants(base, ablations))]
+    tables = [_table(base, changed) for base, changed in varied]
+    answers = [line for base, changed in varied for line in _answers(base, changed)]
     said = [*_feature_against_pixel_space(made), *answers]
     if not said:
         return [*parts, f"{NOT_MEASURED} Runs that differ from a row in one setting will stand in `{ABLATIONS}/`."]
@@ -93,17 +93,19 @@ def section(made: Sequence[Predicted], ablations: Sequence[Predicted]) -> list[s
 def variants(base: Predicted, ablations: Sequence[Predicted]) -> list[tuple[dict[str, Any], Predicted]]:
     """Runs of the same model on the same clips, each with the settings in which it differs from the base."""
 
-    def kind(one: Predicted) -> tuple[Any, ...]:
-        splits = one.record.dataset.splits
-        return one.record.model, one.record.view, splits.train.fingerprint, splits.test.fingerprint
+    def place(name: str) -> tuple[int, str]:
+        return (order.index(name) if name in order else len(order), name)
 
-    found = [(_differing(base, one), one) for one in ablations if kind(one) == kind(base)]
     order = list(QUESTIONS)
-    known = [(changed, one) for changed, one in found if changed]
-    return sorted(
-        known,
-        key=lambda pair: [(order.index(name) if name in order else len(order), name) for name in pair[0]],
-    )
+    same = (one for one in ablations if one.record.model == base.record.model and _on_the_same_clips(base, one))
+    found = [(changed, one) for one in same if (changed := _differing(base, one))]
+    return sorted(found, key=lambda pair: [place(name) for name in pair[0]])
+
+
+def _on_the_same_clips(one: Predicted, other: Predicted) -> bool:
+    first, second = one.record.dataset.splits, other.record.dataset.splits
+    fingerprints = [(splits.train.fingerprint, splits.test.fingerprint) for splits in (first, second)]
+    return one.record.view == other.record.view and fingerprints[0] == fingerprints[1]
 
 
 def _differing(base: Predicted, one: Predicted) -> dict[str, Any]:
@@ -116,8 +118,7 @@ def _feature_against_pixel_space(made: Sequence[Predicted]) -> list[str]:
     said = []
     for ours in (one for one in made if one.record.model == MODEL):
         for theirs in (one for one in made if one.record.model == RIVAL):
-            splits, others = ours.record.dataset.splits, theirs.record.dataset.splits
-            if (ours.record.view, splits.train, splits.test) != (theirs.record.view, others.train, others.test):
+            if not _on_the_same_clips(ours, theirs):
                 continue
             ahead = [measure for measure in MEASURES if measure.best([theirs, ours]) is ours]
             both = ", ".join(
