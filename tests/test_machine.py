@@ -32,6 +32,15 @@ def test_device_is_chosen_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
         machine.choose_device("auto", 2)
 
 
+def test_numbers_that_slow_processors_down_become_zero() -> None:
+    """Half the smallest normal number is zero once the device is chosen, and was not before."""
+    smallest = torch.tensor([torch.finfo(torch.float32).tiny])
+    torch.set_flush_denormal(False)
+    assert (smallest / 2).item() > 0
+    machine.choose_device("cpu")
+    assert (smallest / 2).item() == 0
+
+
 def test_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bfloat16 only on a CPU that multiplies it natively, unless the user says otherwise."""
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
