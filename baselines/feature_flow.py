@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import fold, unfold
 
+from baselines.feature_flow_sums import displaced_sum
 from baselines.layers import at_least_single
 from dynamics_gen.errors import ConfigError
 
@@ -72,9 +73,16 @@ def scatter(
         flow: at [(k + ξ)·κ + l + ξ, i, j] the share that goes from (i, j) to (i + k, j + l); it is lost where there is
             no such place.
     """
+    if features.device.type == "cpu":
+        return displaced_sum(features.to(flow.dtype), flow, outgoing=True)
+    return folded(features, flow)
+
+
+def folded(
+    features: Float[Tensor, "batch channels height width"], flow: Float[Tensor, "batch displacements height width"]
+) -> Float[Tensor, "batch channels height width"]:
+    """What `scatter` is, in few kernels, of which one makes κ² times the features."""
     kappa, size = round(flow.shape[1] ** 0.5), features.shape[-2:]
-    if kappa == 1:
-        return features * flow
     moving = features.flatten(2).unsqueeze(2) * flow.flatten(2).unsqueeze(1)  # [B, C, κ², H·W]
     return fold(moving.flatten(1, 2), size, kappa, padding=kappa // 2)
 
@@ -88,11 +96,18 @@ def gather(
         features: of any sign, zero beyond the border.
         flow: at [(k + ξ)·κ + l + ξ, i, j] the share of what (i + k, j + l) gives to (i, j).
     """
+    if features.device.type == "cpu":
+        return displaced_sum(features.to(flow.dtype), flow, outgoing=False)
+    return unfolded(features, flow)
+
+
+def unfolded(
+    features: Float[Tensor, "batch channels height width"], flow: Float[Tensor, "batch displacements height width"]
+) -> Float[Tensor, "batch channels height width"]:
+    """What `gather` is, in few kernels, of which one makes κ² times the features."""
     kappa, size = round(flow.shape[1] ** 0.5), features.shape[-2:]
-    features = features.to(flow.dtype)
-    if kappa == 1:
-        return features * flow
-    around = unfold(features, kappa, padding=kappa // 2).unflatten(1, (features.shape[1], -1))  # [B, C, κ², H·W]
+    around = unfold(features.to(flow.dtype), kappa, padding=kappa // 2)
+    around = around.unflatten(1, (features.shape[1], -1))  # [B, C, κ², H·W]
     return (around * flow.flatten(2).unsqueeze(1)).sum(2).unflatten(2, size)
 
 

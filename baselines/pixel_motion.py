@@ -12,7 +12,9 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import conv2d, relu, unfold
+from torch.nn.functional import conv2d, relu
+
+from baselines.feature_flow import gather
 
 LEAST = 1e-12
 """Of a kernel's entries before they are divided by their sum."""
@@ -43,10 +45,7 @@ def moved_by_place(
     images: Float[Tensor, "batch channels height width"], kernels: Float[Tensor, "batch entries height width"]
 ) -> Float[Tensor, "batch channels height width"]:
     """Each place gathers what comes to it by a kernel of its own, whose entries stand row by row."""
-    size = round(kernels.shape[1] ** 0.5)
-    around = unfold(images.float(), size, padding=size // 2)
-    around = around.unflatten(2, images.shape[2:]).unflatten(1, (images.shape[1], -1))  # [B, C, k², H, W]
-    return (around * kernels.float().flip(1)[:, None]).sum(2)
+    return gather(images.float(), kernels.float().flip(1))
 
 
 def crossed(
