@@ -29,6 +29,7 @@ bench: $(VENV)/.bench
 	$(BIN)/dynamics-gen --split train --size mini
 	$(BIN)/python benchmarks/loader.py --data data/dynamics-mini/train
 	$(BIN)/python benchmarks/models.py --data data/dynamics-mini/train
+	$(BIN)/python benchmarks/feature_flow.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -4,9 +4,9 @@
     python benchmarks/feature_flow.py --device cuda --batch-size 32 --channels 64
 
 `places` is equation 6.3 of Mastropietro 2017 to the letter, a loop over places and displacements; `displacements` loops
-over displacements alone, over whole maps; `fold` is what the model runs on a GPU, `sums` what it runs on a CPU; `unfold`
-and `gathered` are the same two of the flow by what arrives. The largest difference is told from `places`, and from
-`unfold` of what arrives. Each round takes every variant in turn; figures are medians over rounds. Maps have their
+over displacements alone, over whole maps; `fold` is what the model runs on a GPU, `sums` what it runs on a CPU;
+`unfold` and `gathered` are the same two of the flow by what arrives. The largest difference is told from `places`, and
+from `unfold` of what arrives. Each round takes every variant in turn; figures are medians over rounds. Maps have their
 channels side by side in memory, as the model's have.
 """
 
