@@ -45,9 +45,9 @@ class _DisplacedSum(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: Maps) -> tuple[Maps, Flow, None]:
+    def backward(ctx: Any, *grad_outputs: Maps) -> tuple[Maps, Flow, None]:
         features, flow = ctx.saved_tensors
-        slope = slope.contiguous(memory_format=torch.channels_last)
+        slope = grad_outputs[0].contiguous(memory_format=torch.channels_last)
         before, after = (features, slope) if ctx.outgoing else (slope, features)
         return _moved(slope, flow, outgoing=not ctx.outgoing), _products(before, after, flow), None
 
