@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from baselines.layers import offsets
 
@@ -25,26 +24,22 @@ Places: TypeAlias = tuple[Any, slice, slice]
 def displaced_sum(features: Maps, flow: Flow, *, outgoing: bool) -> Maps:
     """Features times the shares of each displacement, added up where they arrive.
 
-    It can be differentiated once.
-
     Args:
         features: of the same type as the flow.
         flow: κ² shares at each place: of what leaves it, or of what comes to it.
         outgoing: which of the two.
     """
-    return _DisplacedSum.apply(features, flow, outgoing)
+    return _DisplacedSum.apply(features.contiguous(memory_format=torch.channels_last), flow, outgoing)
 
 
 class _DisplacedSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Maps, flow: Flow, outgoing: bool) -> Maps:
-        features = features.contiguous(memory_format=torch.channels_last)
         ctx.save_for_backward(features, flow)
         ctx.outgoing = outgoing
         return _moved(features, flow, outgoing=outgoing)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grad_outputs: Maps) -> tuple[Maps, Flow, None]:
         features, flow = ctx.saved_tensors
         slope = grad_outputs[0].contiguous(memory_format=torch.channels_last)
