@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -190,5 +191,24 @@ def test_batches_on_a_gpu_are_those_of_the_processor(form: str, resident: bool) 
     turns = symmetries(order, 0, 1)
     for one, other in zip(here.batches(order, turns), there.batches(order, turns), strict=True):
         assert other.clips.is_cuda
+        torch.testing.assert_close(one.clips, other.clips.cpu(), rtol=1e-5, atol=1e-5)
+        assert torch.equal(one.labels, other.labels.cpu())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("taken", [0, 1, 3])
+def test_an_epoch_may_be_left_early_on_a_gpu(taken: int) -> None:
+    """While the GPU is still at work for the batches that were taken, another epoch begins: it has the right clips."""
+    split = MemorySplit(300)
+    here, there = (Clips(split, torch.device(device), "centred", True) for device in ("cpu", "cuda"))
+    left = there.batches(shuffled(300, 32, 0, 1))
+    busy = torch.ones(2048, 2048, device="cuda")
+    for batch in islice(left, taken):
+        busy = busy @ busy * batch.clips.mean()
+    del left
+    order = shuffled(300, 32, 0, 2)
+    for one, other in zip(here.batches(order), there.batches(order), strict=True):
+        busy = busy @ busy
         torch.testing.assert_close(one.clips, other.clips.cpu(), rtol=1e-5, atol=1e-5)
         assert torch.equal(one.labels, other.labels.cpu())
