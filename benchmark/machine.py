@@ -11,6 +11,7 @@ import importlib.metadata
 import platform
 import resource
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +41,6 @@ def choose_device(name: str, number: int | None = None) -> torch.device:
     """The device called `auto` (CUDA where there is one, else the CPU), `cpu` or `cuda`.
 
     On CUDA, cuDNN tries its kernels on the first batch of each shape and keeps the fastest; shapes hardly ever change.
-    On a CPU, numbers below 1.2e-38 become zero from now on: processors reckon with them many times as slowly, and where
-    gradients are small, Adam's averages of their squares are full of them. In the second epoch of `semi_supervised_gan`
-    the pace had fallen from 149 frames/s to less than 35; now it is 151.
 
     Args:
         name: one of `DEVICES`.
@@ -61,7 +59,6 @@ def choose_device(name: str, number: int | None = None) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cudnn.benchmark = name == "cuda"
-    torch.set_flush_denormal(True)
     if name == "cpu" or number is None:
         return torch.device(name)
     if number >= torch.cuda.device_count():
@@ -99,6 +96,24 @@ def _multiplies_bfloat16() -> bool:
     import torch
 
     return torch.backends.mkldnn.is_available() and torch.cpu._is_avx512_bf16_supported()
+
+
+@contextlib.contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Within it numbers below 1.2e-38 are zero on a CPU, in this thread and in those that it starts.
+
+    Processors reckon with such numbers many times as slowly, and where gradients are small, Adam's averages of their
+    squares are full of them. In the second epoch of `semi_supervised_gan` the pace had fallen from 149 frames/s to less
+    than 35; so it is 151. Outside of training they stay as they are: what is simulated or tested is as ever.
+    """
+    import torch
+
+    before = (torch.tensor([torch.finfo(torch.float32).tiny]) / 2).item() == 0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
 
 
 def keep_freed_memory() -> bool:

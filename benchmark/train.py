@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from benchmark.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from benchmark.data import Batch, Clips, rank_seed, sequential, shuffled, symmetries
 from benchmark.errors import StoppedError
-from benchmark.machine import hardware, peak_memory, reset_peak_memory
+from benchmark.machine import flushed_denormals, hardware, peak_memory, reset_peak_memory
 from benchmark.nonfinite import not_finite
 from benchmark.recipe import Training
 from benchmark.replay import Replay
@@ -82,6 +82,7 @@ class Event:
     row: Mapping[str, float] | None = None
 
 
+@flushed_denormals()
 def fit(
     learner: Learner,
     train: Clips,
