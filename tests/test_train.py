@@ -140,6 +140,28 @@ def test_progress_is_the_share_of_steps_behind(tmp_path: Path) -> None:
     assert resumed.progress == pytest.approx([step / 8 for step in range(4, 8)])
 
 
+def test_numbers_that_slow_processors_down_are_zero_in_every_step(tmp_path: Path) -> None:
+    """And in validation; no longer once training has ended or was stopped."""
+    smallest = torch.tensor([torch.finfo(torch.float32).tiny])
+    seen = []
+
+    class Looking(Scripted):
+        def training_step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
+            seen.append((smallest / 2).item())
+            return super().training_step(batch, progress)
+
+        def validate(self, batches: Iterator[Batch]) -> Mapping[str, float]:
+            seen.append((smallest / 2).item())
+            return super().validate(batches)
+
+    learner = Looking([0.5, 0.5])
+    learner.interrupt_at = 7
+    with pytest.raises(StoppedError):
+        run(learner, tmp_path, recipe(2))
+    assert seen == [0.0] * 8
+    assert (smallest / 2).item() > 0
+
+
 def test_schedule_has_its_closed_form() -> None:
     """A line to 1, half a cosine to 0; without a warm-up it starts at 1."""
     assert [warmup_cosine(step, 100, 10) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
