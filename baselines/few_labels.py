@@ -20,7 +20,11 @@ def realness(logits: ClassLogits) -> Logits:
 
 
 def few_label_losses(
-    real: ClassLogits, made: ClassLogits, labelled: ClassLogits, values: Float[Tensor, "batch value"]
+    real: ClassLogits,
+    made: ClassLogits,
+    labelled: ClassLogits,
+    values: Float[Tensor, "batch value"],
+    unlabelled: float = 1.0,
 ) -> dict[str, Tensor]:
     """What both players descend, and what is noted.
 
@@ -32,12 +36,13 @@ def few_label_losses(
         made: of what was made.
         labelled: of clips with labels.
         values: of these, one-hot.
+        unlabelled: weight of what the discriminator learns without labels.
     """
     one, other = realness(real), realness(made)
     told = values.argmax(1)
     wrong = labelled.detach().argmax(1) != told
     return {
-        "discriminator": cross_entropy(labelled, told) + telling_loss(one, other) / 2,
+        "discriminator": cross_entropy(labelled, told) + unlabelled * telling_loss(one, other) / 2,
         "generator": swapping_loss(one, other) / 2,
         "labelled_error": wrong.float().mean(),
         **judgements(one, other),

@@ -25,6 +25,9 @@ SIDE = 4
 SLOPE = 0.2
 """Of leaky rectifiers, for negative values."""
 
+CHANGE_SCALE = 4.0
+"""Of a frame's change from the one before, which is small beside the frame."""
+
 DEVIATION = 0.02
 """Of weights at the start (Radford et al. 2016, arXiv 1511.06434)."""
 
@@ -35,6 +38,12 @@ Shape: TypeAlias = tuple[int, int, int, int]
 def fold(clips: Clips) -> Float[Tensor, "time_batch channels height width"]:
     """The frames of clips, first those of the first time step; channels last in memory."""
     return clips.permute(2, 0, 3, 4, 1).flatten(0, 1).permute(0, 3, 1, 2)
+
+
+def with_changes(clips: Clips) -> Float[Tensor, "batch twice_channels time height width"]:
+    """Each frame, and beside it its change from the one before, nothing of the first, times `CHANGE_SCALE`."""
+    changes = torch.diff(clips, dim=2, prepend=clips[:, :, :1])
+    return torch.cat([clips, CHANGE_SCALE * changes], dim=1)
 
 
 def initialise(network: nn.Module) -> None:
@@ -230,25 +239,39 @@ class Discriminator(nn.Module):
 
     Args:
         shape: of a clip.
-        config: sizes, norms, dropout.
+        config: sizes, norms, dropout, and whether changes are seen.
         latents: how many numbers stand beside a clip; 0 for none.
+        logits: how many a pair gets.
     """
 
-    def __init__(self, shape: Shape, config: Options, latents: int) -> None:
+    def __init__(self, shape: Shape, config: Options, latents: int, logits: int = 1) -> None:
         super().__init__()
         beside, joint = 8 * config.width, 16 * config.width
-        self.of_clip = Whole(shape, config, batch_norm=config.batch_norm and not config.spectral_norm)
+        time, channels, height, width = shape
+        seen = (time, 2 * channels if config.changes else channels, height, width)
+        self.changes = config.changes
+        self.of_clip = Whole(seen, config, batch_norm=config.batch_norm and not config.spectral_norm)
         self.of_latents = _layers((latents, beside, beside), 0.0) if latents else None
         self.joint = _layers((self.of_clip.size + (beside if latents else 0), joint, joint), config.dropout)
-        self.readout = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(joint, 1))
+        self.readout = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(joint, logits))
 
-    def forward(self, clips: Clips, latents: Latents | None) -> Float[Tensor, " batch"]:
-        """Logits in single precision, positive where a pair is held to be real."""
+    def forward(self, clips: Clips, latents: Latents | None) -> Float[Tensor, "batch *logits"]:
+        """Logits in single precision; one alone is positive where a pair is held to be real."""
         with parametrize.cached():  # one estimate of singular values a batch, not one a step
-            found = self.of_clip(clips)
-            if self.of_latents is not None:
-                found = torch.cat([found, self.of_latents(latents).to(found.dtype)], dim=1)
-            return self.readout(self.joint(found)).float()[:, 0]
+            return self.of_features(self.features(clips), latents)
+
+    def features(self, clips: Clips) -> Float[Tensor, "batch feature"]:
+        """What is known of each clip at its end."""
+        return self.of_clip(with_changes(clips) if self.changes else clips)
+
+    def of_features(
+        self, features: Float[Tensor, "batch feature"], latents: Latents | None
+    ) -> Float[Tensor, "batch *logits"]:
+        """The logits of clips of which this is known."""
+        if self.of_latents is not None:
+            features = torch.cat([features, self.of_latents(latents).to(features.dtype)], dim=1)
+        found = self.readout(self.joint(features)).float()
+        return found[:, 0] if found.shape[1] == 1 else found
 
 
 def _layers(sizes: tuple[int, ...], dropout: float) -> nn.Sequential:

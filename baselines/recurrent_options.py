@@ -21,6 +21,7 @@ class Options:
         averaging: decay of a moving average of the weights, from which samples then come; 0 keeps none.
         dropout: before the discriminator's layers on pairs.
         noise: deviation of what is added to every pixel that the discriminator learns from; it sinks to 0 over the run.
+        changes: whether the discriminator is also shown each frame's change from the one before.
         inference: whether there is an encoder; without one the model is a recurrent GAN.
         recurrent: whether there are ConvLSTMs; else gated convolutions over three steps, of as many weights.
     """
@@ -37,6 +38,7 @@ class Options:
     averaging: float = 0.0
     dropout: float = 0.0
     noise: float = 0.0
+    changes: bool = False
     inference: bool = True
     recurrent: bool = True
 

@@ -186,11 +186,30 @@ def test_few_labels_are_compared_number_by_number(tmp_path: Path) -> None:
             run = made(model, 30.0, labels="shape", error=error, settings={"labels": labels})
             commit(tmp_path, f"{model}-{labels}", run)
     found = claim(tmp_path, "Of K + 1")
-    assert found.ours == "1,000, 2,000 labels: 50.0, 50.0 % against 60.0, 40.0 %"
+    assert found.ours == "frames, 1,000, 2,000 labels: 50.0, 50.0 % against 60.0, 40.0 %"
     assert found.verdict.startswith("cannot be told")
     text = make_generators_page(read_generators(tmp_path), {})
     assert "| 1,000 | 50.0 | 60.0 |" in text
     assert "| 2,000 | 50.0 | 40.0 |" in text
+
+
+def test_few_labels_of_frames_and_of_clips_stand_apart(tmp_path: Path) -> None:
+    """A table for each attribute, a column for labels alone, which is no GAN."""
+    for model, labels, unlabelled, error in (
+        ("semi_supervised_ali", "shape", 1.0, 0.5),
+        ("semi_supervised_gan", "shape", 1.0, 0.6),
+        ("semi_supervised_rali", "path", 1.0, 0.3),
+        ("semi_supervised_rgan", "path", 1.0, 0.4),
+        ("semi_supervised_rgan", "path", 0.0, 0.2),
+    ):
+        run = made(model, 30.0, labels=labels, error=error, settings={"labels": 1000, "unlabelled": unlabelled})
+        commit(tmp_path, f"{model}-{unlabelled}", run)
+    found = claim(tmp_path, "Of K + 1")
+    assert found.ours == "frames, 1,000 labels: 50.0 % against 60.0 %; clips, 1,000 labels: 30.0 % against 40.0 %"
+    assert found.verdict.startswith("holds (")
+    text = make_generators_page(read_generators(tmp_path), {})
+    assert "| labels of shape | semi\\_supervised\\_ali, error % | semi\\_supervised\\_gan, error % |" in text
+    assert "| 1,000 | 30.0 | 40.0 | 20.0 |" in text
 
 
 def study(errors: dict[tuple[str, str, int], list[float]]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Config(Options):
 class LastEncoder(nn.Module):
     """A Gaussian from what is known of a clip at its end."""
 
-    def __init__(self, shape: Shape, config: Config) -> None:
+    def __init__(self, shape: Shape, config: Options) -> None:
         super().__init__()
         self.whole = Whole(shape, config)
         self.readout = nn.Linear(self.whole.size, 2 * config.latent)
@@ -68,7 +68,7 @@ class LastEncoder(nn.Module):
 class Spread(nn.Module):
     """A perceptron from the latent to one for each step; it is bound to one number of steps."""
 
-    def __init__(self, shape: Shape, config: Config) -> None:
+    def __init__(self, shape: Shape, config: Options) -> None:
         super().__init__()
         hidden = 8 * config.width
         self.perceptron = nn.Sequential(

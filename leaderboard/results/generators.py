@@ -26,6 +26,9 @@ PICTURES = {
 }
 """By the first part of their files' names, what they show."""
 
+LABELS_ALONE = ", labels alone"
+"""What a model's name is followed by where its discriminator learnt without clips that have no label."""
+
 LEGEND = (
     "**Fréchet**: squared Fréchet distance in the features of a network trained on our own data, and in brackets that"
     " of as many true ones of train, which a perfect generator would reach. **precision**, **recall**, **density**,"
@@ -154,25 +157,29 @@ def _agreed(scores: Sequence[Scores], kind: str, name: str) -> float | None:
 
 
 def few_labels(made: Sequence[Made]) -> list[str]:
-    """Errors of models of K + 1 classes, by how many labels they were given."""
-    learnt = [one for one in made if one.record.labels]
-    if not learnt:
-        return [NOT_MEASURED]
-    models = sorted({one.record.model for one in learnt})
-    found = errors_by_labels(learnt)
-    rows = [
-        [f"{labels:,}", *(shown(found[model].get(labels), 1, 100) for model in models)]
-        for labels in sorted({labels for one in found.values() for labels in one})
-    ]
-    headings = [f"labels of {escape(learnt[0].record.labels)}", *(f"{escape(model)}, error %" for model in models)]
-    return [table(headings, [True] * len(headings), rows)]
+    """Errors of models of K + 1 classes, by how many labels they were given: a table for each attribute."""
+    parts = []
+    for attribute in sorted({one.record.labels for one in made if one.record.labels}):
+        found = errors_by_labels([one for one in made if one.record.labels == attribute])
+        rows = [
+            [f"{labels:,}", *(shown(found[model].get(labels), 1, 100) for model in sorted(found))]
+            for labels in sorted({labels for one in found.values() for labels in one})
+        ]
+        headings = [f"labels of {escape(attribute)}", *(f"{escape(model)}, error %" for model in sorted(found))]
+        parts.append(table(headings, [True] * len(headings), rows))
+    return parts or [NOT_MEASURED]
 
 
 def errors_by_labels(made: Sequence[Made]) -> Mapping[str, dict[int, float]]:
-    """Of models that learn from few labels: by model and number of labels, the mean error on test."""
+    """Of models that learn from few labels: by model and number of labels, the mean error on test.
+
+    A model that learnt from labels alone, its discriminator without a game, stands apart from the same with one.
+    """
     found: dict[str, dict[int, float]] = {}
     for one in made:
-        error, labels = one.mean("error"), one.record.config.model.get("labels")
+        settings = one.record.config.model
+        error, labels = one.mean("error"), settings.get("labels")
         if error is not None and isinstance(labels, int):
-            found.setdefault(one.record.model, {})[labels] = error
+            name = one.record.model + (LABELS_ALONE if settings.get("unlabelled", 1) == 0 else "")
+            found.setdefault(name, {})[labels] = error
     return found
