@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from jaxtyping import Float
 from torch import Tensor
@@ -14,6 +14,9 @@ from baselines.recurrent_blocks import Decoder, Discriminator, Shape, initialise
 from baselines.recurrent_options import Options
 from baselines.settings import COUNT, NOT_NEGATIVE, check
 from benchmark.generation.contract import Attributes, Clips
+
+OF_FEW_LABELS = ("labels", "unlabelled")
+"""Settings that recurrent ALI does not have."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,20 +56,9 @@ class FewLabelOptions:
         check(self, {"width": COUNT, "frames": COUNT, "unlabelled": NOT_NEGATIVE})
 
     def of_recurrent_ali(self, *, inference: bool) -> Options:
-        """As settings of its networks."""
-        return Options(
-            frames=self.frames,
-            image_size=self.image_size,
-            width=self.width,
-            latent=self.latent,
-            changes=self.changes,
-            batch_norm=self.batch_norm,
-            dropout=self.dropout,
-            beta1=self.beta1,
-            discriminator_rate=self.discriminator_rate,
-            averaging=self.averaging,
-            inference=inference,
-        )
+        """As settings of its networks: all but those that are of few labels."""
+        shared = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in OF_FEW_LABELS}
+        return Options(**shared, inference=inference)
 
 
 class FewLabels(RecurrentGAN):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from baselines.adversarial import Discriminator
 from baselines.autoencoder import Decoder, Encoder, table_for
-from baselines.few_labels import ClassLogits, few_label_losses, realness
+from baselines.few_labels import ClassLogits, few_label_losses, labelled_clips, realness
 from baselines.layers import channels_last
 from baselines.settings import check
 from benchmark.data import Batch
@@ -88,15 +88,14 @@ class SemiSupervisedALI(nn.Module):
 
     def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """Both players', the error on the labelled frames, and what the discriminator holds to be real."""
-        labelled = batch.labelled or batch
-        assert labelled.attributes is not None
-        frames, known = batch.clips[:, :, 0], labelled.clips[:, :, 0]
+        labelled, values = labelled_clips(batch)
+        frames, known = batch.clips[:, :, 0], labelled[:, :, 0]
         self.decoder.start_from(frames)
         latents = self.prior(len(frames))
         inferred = self.encoder(torch.cat([frames, known])).draw()
         pairs = torch.cat([frames, known, self.decoder(latents)]), torch.cat([inferred, latents])
         real, told, made = self.discriminator(*pairs).split([len(frames), len(known), len(latents)])
-        return few_label_losses(real, made, told, labelled.attributes)
+        return few_label_losses(real, made, told, values)
 
     def classify(self, clips: Clips) -> ClassLogits:
         """Logits of the values, given each frame and the mean of its latents."""

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
 
 from baselines.adversarial import Discriminator
 from baselines.autoencoder import Decoder, table_for
-from baselines.few_labels import ClassLogits, few_label_losses, realness
+from baselines.few_labels import ClassLogits, feature_matching_losses, labelled_clips, realness
 from baselines.layers import channels_last
 from baselines.settings import check
 from benchmark.data import Batch
@@ -87,17 +86,13 @@ class SemiSupervisedGAN(nn.Module):
 
     def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """Both players', the error on the labelled frames, and what the discriminator holds to be real."""
-        labelled = batch.labelled or batch
-        assert labelled.attributes is not None
-        frames, known = batch.clips[:, :, 0], labelled.clips[:, :, 0]
+        labelled, values = labelled_clips(batch)
+        frames, known = batch.clips[:, :, 0], labelled[:, :, 0]
         self.decoder.start_from(frames)
         made = self.decoder(self.prior(len(frames)))
         features = self.discriminator.of_frames(torch.cat([frames, known, made]))
         sizes = [len(frames), len(known), len(made)]
-        real, told, imitated = self.discriminator.of_features(features).split(sizes)
-        found = few_label_losses(real, imitated, told, labelled.attributes)
-        seen, _, matched = features.float().split(sizes)
-        return found | {"generator": mse_loss(matched.mean(0), seen.detach().mean(0))}
+        return feature_matching_losses(features, self.discriminator.of_features(features), sizes, values)
 
     def classify(self, clips: Clips) -> ClassLogits:
         """Logits of the values."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from baselines.few_labels import few_label_losses
+from baselines.few_labels import few_label_losses, labelled_clips
 from baselines.recurrent_ali import RecurrentALI
 from baselines.recurrent_blocks import Shape
 from baselines.recurrent_few_labels import FewLabelOptions, FewLabels
@@ -42,16 +42,15 @@ class SemiSupervisedRALI(FewLabels, RecurrentALI):
 
     def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """Both players', the error on the labelled clips, and what the discriminator holds to be real."""
-        labelled = batch.labelled or batch
-        assert labelled.attributes is not None
-        clips = torch.cat([batch.clips, labelled.clips])
+        labelled, values = labelled_clips(batch)
+        clips = torch.cat([batch.clips, labelled])
         latents = self.prior(len(batch))
         inferred = self.inferred(clips)
         assert inferred is not None
         made = self.decoder(latents, clips.shape[2]).to(clips.dtype)
         logits = self.discriminator(torch.cat([clips, made]), torch.cat([inferred, latents]))
         real, told, imitated = logits.split([len(batch), len(labelled), len(latents)])
-        return few_label_losses(real, imitated, told, labelled.attributes, self.unlabelled)
+        return few_label_losses(real, imitated, told, values, self.unlabelled)
 
 
 def build(config: Config, shape: Shape, values: int) -> SemiSupervisedRALI:

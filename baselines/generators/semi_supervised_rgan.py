@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
-from baselines.few_labels import few_label_losses
+from baselines.few_labels import feature_matching_losses, labelled_clips
 from baselines.recurrent_blocks import Shape
 from baselines.recurrent_few_labels import FewLabelOptions, FewLabels
 from benchmark.data import Batch
@@ -41,15 +40,12 @@ class SemiSupervisedRecurrentGAN(FewLabels):
 
     def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """Both players', the error on the labelled clips, and what the discriminator holds to be real."""
-        labelled = batch.labelled or batch
-        assert labelled.attributes is not None
+        labelled, values = labelled_clips(batch)
         made = self.decoder(self.prior(len(batch)), batch.clips.shape[2]).to(batch.clips.dtype)
-        features = self.discriminator.features(torch.cat([batch.clips, labelled.clips, made]))
+        features = self.discriminator.features(torch.cat([batch.clips, labelled, made]))
         sizes = [len(batch), len(labelled), len(made)]
-        real, told, imitated = self.discriminator.of_features(features, None).split(sizes)
-        found = few_label_losses(real, imitated, told, labelled.attributes, self.unlabelled)
-        seen, _, matched = features.float().split(sizes)
-        return found | {"generator": mse_loss(matched.mean(0), seen.detach().mean(0))}
+        logits = self.discriminator.of_features(features, None)
+        return feature_matching_losses(features, logits, sizes, values, self.unlabelled)
 
 
 def build(config: Config, shape: Shape, values: int) -> SemiSupervisedRecurrentGAN:
