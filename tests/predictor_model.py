@@ -19,6 +19,7 @@ TRAINING = {"*": {"epochs": 2, "batch_size": 10, "warmup": 0.0}}
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     image_size: int = 16
+    frames: int = 2
     noise: float = 0.0
     short: bool = False
 
@@ -27,7 +28,7 @@ class Tiny(nn.Module):
     def __init__(self, config, shape):
         super().__init__()
         self.config, self.stochastic = config, config.noise > 0
-        self.convolution = nn.Conv2d(2 * shape[1], shape[1], 3, padding=1)
+        self.convolution = nn.Conv2d(config.frames * shape[1], shape[1], 3, padding=1)
 
     def players(self):
         return {"predictor": Player(parameters=list(self.parameters()))}
@@ -41,7 +42,7 @@ class Tiny(nn.Module):
     def predict(self, context, count):
         frames = list(context.unbind(2))
         for _ in range(count - self.config.short):
-            said = frames[-1] + self.convolution(torch.cat(frames[-2:], dim=1))
+            said = frames[-1] + self.convolution(torch.cat(frames[-self.config.frames :], dim=1))
             frames.append(said + self.config.noise * torch.randn_like(said))
         return torch.stack(frames[context.shape[2] :], dim=2)
 

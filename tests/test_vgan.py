@@ -196,7 +196,7 @@ def test_impossible_settings_are_refused(setting: dict[str, Any], message: str) 
 def conditional(**settings: Any) -> vgan_predictor.ConditionalVGAN:
     """A narrow predictor of clips of four frames."""
     torch.manual_seed(0)
-    small = {"latent": 5, "width": 0.1, "frames": 4}
+    small = {"latent": 5, "width": 0.1, "block": 4}
     return vgan_predictor.build(vgan_predictor.Config(**{**small, **settings}), (20, 3, 16, 16))
 
 
@@ -208,7 +208,7 @@ def numbered() -> Batch:
 
 def test_the_encoder_has_the_published_maps() -> None:
     """128, 256, 512 and 1024 at 64×64 pixels, and the colours of all frames given at its start."""
-    config = vgan_predictor.Config(given=2, frames=16)
+    config = vgan_predictor.Config(given=2, block=16)
     net = vgan_predictor.encoder((16, 3, 64, 64), config)
     sizes = [layer.weight.shape[:2] for layer in net if isinstance(layer, nn.Conv2d)]
     assert sizes == [(128, 6), (256, 128), (512, 256), (1024, 512), (512, 1024)]
@@ -271,8 +271,8 @@ def test_it_learns_to_repeat_the_frame_given() -> None:
 def test_the_conditional_form_refuses_too_long_clips() -> None:
     """What is given and what is made fit into the clips learnt from."""
     for settings, message in (
-        ({"frames": 20, "given": 2}, "got given 2 and frames 20, expected 1 to 10 given, and 21 or fewer in all"),
-        ({"frames": 1}, "got frames 1, expected a whole number of 2 or more"),
+        ({"block": 20, "given": 2}, "got given 2 and block 20, expected 1 to 10 given, and 21 or fewer in all"),
+        ({"block": 1}, "got block 1, expected a whole number of 2 or more"),
         ({"frame_weight": -1.0}, "got frame_weight -1.0, expected a number of 0 or more"),
     ):
         with pytest.raises(ConfigError, match=message):

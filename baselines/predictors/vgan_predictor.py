@@ -44,7 +44,7 @@ class Config:
 
     Attributes:
         image_size: a power of two from 8 on.
-        frames: that are made at once, the first of them the last one given; powers of two keep most layers.
+        block: frames that are made at once, the first of them the last one given; powers of two keep most layers.
         given: frames that the encoder sees, the last ones; one as published, which does not tell how anything moves.
         latent: numbers between encoder and generator.
         width: times the published maps.
@@ -54,7 +54,7 @@ class Config:
     """
 
     image_size: int = 64
-    frames: int = 16
+    block: int = 16
     given: int = 1
     latent: int = 512
     width: float = 1.0
@@ -65,11 +65,11 @@ class Config:
     def __post_init__(self) -> None:
         """Refuses what no network can be built from, and clips longer than those that it learns from."""
         check(self)
-        if self.frames < 2:
-            raise ConfigError(f"got frames {self.frames!r}, expected a whole number of 2 or more")
-        if not 1 <= self.given <= min(CONTEXT, CONTEXT + HORIZON + 1 - self.frames):
+        if self.block < 2:
+            raise ConfigError(f"got block {self.block!r}, expected a whole number of 2 or more")
+        if not 1 <= self.given <= min(CONTEXT, CONTEXT + HORIZON + 1 - self.block):
             raise ConfigError(
-                f"got given {self.given} and frames {self.frames}, expected 1 to {CONTEXT} given, and "
+                f"got given {self.given} and block {self.block}, expected 1 to {CONTEXT} given, and "
                 f"{CONTEXT + HORIZON + 1} or fewer in all"
             )
         for name in ("frame_weight", "mask_weight"):
@@ -96,7 +96,7 @@ class ConditionalVGAN(nn.Module):
 
     def __init__(self, config: Config, shape: tuple[int, int, int, int]) -> None:
         super().__init__()
-        self.config, shape = config, (config.frames, *shape[1:])
+        self.config, shape = config, (config.block, *shape[1:])
         self.encoder = encoder(shape, config)
         self.generator = TwoStreams(config.latent, shape, config.width)
         self.discriminator = ClipJudge(shape, config.width)
@@ -112,8 +112,8 @@ class ConditionalVGAN(nn.Module):
 
     def losses(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """Both players', and the parts of the generator's, of clips that start anywhere."""
-        given, frames = self.config.given, self.config.frames
-        window = drawn_windows(batch.clips, 1, given - 1 + frames).transpose(1, 2)
+        given, block = self.config.given, self.config.block
+        window = drawn_windows(batch.clips, 1, given - 1 + block).transpose(1, 2)
         before, clips = window[:, :, :given], window[:, :, given - 1 :]
         streams = self.streams(before)
         said = streams.clips()

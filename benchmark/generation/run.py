@@ -108,10 +108,11 @@ def build(model: Model, config: Any, shape: tuple[int, int, int, int]) -> nn.Mod
 
 
 def clips_of(planned: Plan, split: ClipDataset) -> Clips:
-    """A split as the generator sees it, with attributes if it is conditional."""
+    """A split as its model sees it: a generator perhaps fewer frames, and attributes; a predictor all frames."""
     description, config = planned.model.description, planned.config
     time_, height = split.video_shape[:2]
-    view = View(split, description.input, getattr(config, "frames", time_), getattr(config, "image_size", height))
+    frames = time_ if description.task == "prediction" else getattr(config, "frames", time_)
+    view = View(split, description.input, frames, getattr(config, "image_size", height))
     told = None
     if names := description.known:
         told = view.of_clips(attributes.attributes_of(split, names))
