@@ -1,6 +1,7 @@
 """From noise to data along straight lines, at velocities that are learnt.
 
-Source: Lipman et al. 2023, arXiv 2210.02747, section 4.1, example II (optimal transport).
+Source: Lipman et al. 2023, arXiv 2210.02747, section 4.1, example II (optimal transport); that the network may make
+the data, of which the velocity follows, is of Li and He 2025, arXiv 2511.13720.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from baselines.settings import BELOW_ONE, COUNT, Rules
+from baselines.settings import BELOW_ONE, COUNT, Rules, check
 from baselines.velocity_unet import VelocityUNet
+from dynamics_gen.errors import ConfigError
 
 RULES: Rules = {
+    "makes": ("data or velocity", ("data", "velocity").__contains__),
     "sampler": ("euler or heun", ("euler", "heun").__contains__),
     "sigma": BELOW_ONE,
     "steps": COUNT,
@@ -24,6 +27,9 @@ RULES: Rules = {
     "patch": COUNT,
 }
 """What is expected of settings of a model that flows, and of its U-Net."""
+
+NEAREST = 0.05
+"""The least share of the way that counts as left where data tell the velocity; it is divided by."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +41,10 @@ class Options:
         levels: of the U-Net; each has half the rows and columns of the one before.
         blocks: residual blocks of a level, on the way down and again on the way up.
         patch: side of the squares of pixels that the U-Net takes for one place.
+        makes: what the U-Net gives: the `data` at the end of the way, which need fewer maps than the noise that is part
+            of the `velocity`.
         steps: from noise to data.
-        sampler: `heun` looks twice in a step, `euler` once.
+        sampler: `heun` looks twice in a step, `euler` once; the former also at the end, where data tell no velocity.
         sigma: deviation that is left around data at the end of the way.
         averaging: decay of a moving average of the weights, from which what is made comes; 0 keeps none.
     """
@@ -45,10 +53,21 @@ class Options:
     levels: int = 3
     blocks: int = 2
     patch: int = 2
+    makes: str = "data"
     steps: int = 10
-    sampler: str = "heun"
+    sampler: str = "euler"
     sigma: float = 0.0
     averaging: float = 0.995
+
+    def check(self, rules: Rules) -> None:
+        """Refuses what breaks a rule, and Heun's last look.
+
+        Raises:
+            ConfigError: a setting is not what is expected.
+        """
+        check(self, {**RULES, **rules})
+        if self.makes == "data" and self.sampler == "heun":
+            raise ConfigError("got the sampler heun of data, which tell no velocity at the end: expected euler")
 
     def network(self, shape: tuple[int, int, int, int], *, given: int = 0, row: int = 0) -> VelocityUNet:
         """The U-Net, for blocks of `shape` (T, C, H, W), told so many frames and numbers."""
@@ -68,6 +87,12 @@ def on_the_way(noise: Points, data: Points, time: Float[Tensor, " batch"], sigma
     """
     share = time.view(-1, *[1] * (data.ndim - 1))
     return (1 - (1 - sigma) * share) * noise + share * data, data - (1 - sigma) * noise
+
+
+def velocity_to(data: Points, points: Points, time: Float[Tensor, " batch"], sigma: float) -> Points:
+    """The velocity at points whose ways end at the data; no less than `NEAREST` counts as left of a way."""
+    left = 1 - (1 - sigma) * time.view(-1, *[1] * (data.ndim - 1))
+    return (data - (1 - sigma) * points) / left.clamp(min=NEAREST)
 
 
 def matching_loss(velocity: Velocity, data: Points, sigma: float) -> Float[Tensor, ""]:

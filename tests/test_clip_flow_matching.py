@@ -89,6 +89,16 @@ def test_what_is_told_is_followed() -> None:
     assert made[1::2].min() > 0.2
 
 
+def test_a_fresh_network_makes_grey_clips_or_leaves_the_noise() -> None:
+    """It says nothing: as data that is grey, where every way ends; as velocity it moves nothing."""
+    torch.manual_seed(0)
+    grey, noise = (build(Config(**SMALL, makes=makes), (4, 3, 8, 8), TOLD) for makes in ("data", "velocity"))
+    torch.testing.assert_close(sampled(grey, None), torch.zeros(6, 3, 4, 8, 8), atol=1e-5, rtol=0)
+    unmoved = sampled(noise, None)
+    torch.manual_seed(3)
+    assert torch.equal(unmoved, torch.randn(6, 3, 4, 8, 8).clamp(-1, 1))
+
+
 def test_needs_attributes_to_learn() -> None:
     """A batch without is refused."""
     clips = batch_of(2).clips

@@ -11,13 +11,13 @@ from one_step import Players
 from torch import Tensor, nn
 
 from baselines.predictors.flow_matching import Config, FlowMatching, build
-from baselines.straight_flow import flowed, matching_loss, on_the_way
+from baselines.straight_flow import NEAREST, flowed, matching_loss, on_the_way, velocity_to
 from baselines.velocity_unet import AcrossTime, Attention, VelocityUNet, waves
 from benchmark.data import Batch
 from benchmark.prediction.contract import CONTEXT
 from dynamics_gen.errors import ConfigError
 
-SMALL: dict[str, Any] = {"width": 4, "levels": 2, "blocks": 1, "steps": 2}
+SMALL: dict[str, Any] = {"width": 4, "levels": 2, "blocks": 1, "steps": 2, "makes": "velocity", "sampler": "heun"}
 MEAN, DEVIATION = 0.7, 0.5
 """Of Gaussian data."""
 
@@ -55,6 +55,29 @@ def test_ways_are_straight_from_noise_to_data(sigma: float) -> None:
     torch.testing.assert_close(ends[2][0], data + sigma * noise)
     for (points, target), time in zip(ends, (0.0, 0.25, 1.0), strict=True):
         torch.testing.assert_close(points, noise + time * target)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.2])
+def test_the_data_tell_the_velocity_to_them(sigma: float) -> None:
+    """The way's own, from anywhere on it; nearer to the end than `NEAREST`, what would lead there in that much time."""
+    torch.manual_seed(0)
+    noise, data, time = torch.randn(50, 3, 2), torch.randn(50, 3, 2), torch.linspace(0, 1 - NEAREST, 50)
+    points, target = on_the_way(noise, data, time, sigma)
+    torch.testing.assert_close(velocity_to(data, points, time, sigma), target, atol=1e-4, rtol=1e-4)
+    last = torch.full((50,), 1 - NEAREST / 5)
+    points, target = on_the_way(noise, data, last, 0.0)
+    torch.testing.assert_close(velocity_to(data, points, last, 0.0), target / 5, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.2])
+def test_the_mean_of_the_data_behind_a_point_tells_the_mean_velocity(sigma: float) -> None:
+    """Of Gaussian data, by the line of regression of data on points."""
+    time = torch.linspace(0.05, 0.9, 7)
+    left = 1 - (1 - sigma) * time
+    slope = time * DEVIATION**2 / (left**2 + (time * DEVIATION) ** 2)
+    for points in (torch.zeros(7), torch.ones(7)):
+        data = MEAN + slope * (points - time * MEAN)
+        torch.testing.assert_close(velocity_to(data, points, time, sigma), gaussian_velocity(points, time, sigma))
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.3])
@@ -199,15 +222,42 @@ def test_a_prediction_is_where_its_noise_flows() -> None:
         assert not torch.equal(said, net.predict(context, 10))
 
 
+def test_a_fresh_network_that_makes_data_repeats_the_last_frame() -> None:
+    """It makes their change from there, none at first, and any number of Euler's steps leads to what it makes."""
+    torch.manual_seed(0)
+    net = build(Config(width=4, levels=2, blocks=1, steps=7, given=4, block=3), (32, 3, 8, 8))
+    context = clips_batch().clips[:, :, :CONTEXT]
+    with torch.no_grad():
+        said = net.predict(context, 7)
+    torch.testing.assert_close(said, context[:, :, -1:].expand_as(said), atol=1e-5, rtol=0)
+    points, time = torch.randn(3, 3, 3, 8, 8), torch.tensor([0.0, 0.5, 0.9])
+    velocity = (context[:, :, -1:] - points) / (1 - time).view(-1, 1, 1, 1, 1)
+    torch.testing.assert_close(net.velocity_at(points, time, context[:, :, -4:]), velocity)
+
+
 def test_it_learns() -> None:
     """Forty steps on still clips take away a sixth of the loss, whose start is that of no velocity at all."""
     torch.manual_seed(0)
-    net = build(Config(width=8, levels=2, blocks=1, given=2, block=3), (32, 3, 8, 8))
+    net = build(Config(width=8, levels=2, blocks=1, given=2, block=3, makes="velocity"), (32, 3, 8, 8))
     still = clips_batch().clips[:, :, :1].expand(-1, -1, 20, -1, -1)
     batch, players = Batch(clips=still, labels=torch.zeros(3, dtype=torch.long)), Players(net, 1e-2)
     losses = [players.step(batch)["velocity"].item() for _ in range(40)]
     assert losses[0] == pytest.approx(1 + still.square().mean().item(), rel=0.1)
     assert sum(losses[-10:]) / 10 < 0.83 * losses[0]
+
+
+def test_it_learns_how_data_change() -> None:
+    """Clips that grow brighter all the time: sixty steps, and a block drawn goes on as they do."""
+    torch.manual_seed(0)
+    net = build(Config(width=8, levels=2, blocks=1, given=2, block=3), (32, 3, 8, 8))
+    clips = (torch.arange(20.0) / 20).view(1, 1, 20, 1, 1).expand(3, 3, 20, 8, 8).contiguous()
+    players = Players(net, 1e-2)
+    for _ in range(60):
+        players.step(Batch(clips=clips, labels=torch.zeros(3, dtype=torch.long)))
+    with torch.no_grad():
+        said = net.eval().predict(clips[:, :, :CONTEXT], 3)
+    error = (said - clips[:, :, CONTEXT : CONTEXT + 3]).square().mean()
+    assert error < 0.3 * (clips[:, :, CONTEXT - 1 : CONTEXT] - clips[:, :, CONTEXT : CONTEXT + 3]).square().mean()
 
 
 def test_the_net_starts_at_no_velocity_and_knows_its_inputs() -> None:
@@ -298,6 +348,8 @@ def test_the_average_of_weights_is_asked_for() -> None:
     ("setting", "message"),
     [
         ({"steps": 0}, "got steps 0, expected a whole number of 1 or more"),
+        ({"makes": "noise"}, "got makes 'noise', expected data or velocity"),
+        ({"sampler": "heun"}, "got the sampler heun of data, which tell no velocity at the end: expected euler"),
         ({"sampler": "midpoint"}, "got sampler 'midpoint', expected euler or heun"),
         ({"given": 11, "block": 4}, "got given 11 and block 4, expected 10 or fewer given, and 20 or fewer in all"),
         ({"given": 8, "block": 13}, "got given 8 and block 13"),

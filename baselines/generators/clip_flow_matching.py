@@ -2,7 +2,8 @@
 
 Source: Lipman et al. 2023, arXiv 2210.02747, section 4.1, example II (optimal transport), with the guidance of Ho,
 Salimans 2022, arXiv 2207.12598: one network learns velocities with and without what is told, which is left out of some
-clips, and samples go beyond the former, away from the latter.
+clips, and samples go beyond the former, away from the latter. That the network makes the data, of which the velocity
+follows, is of Li and He 2025, arXiv 2511.13720.
 Deviations: the papers make single images; that all frames of a clip flow at once, the network (see
 `baselines.velocity_unet`), which is told path and type of speed as a linear map beside the time, and the weights'
 moving average, from which samples come, are ours.
@@ -17,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.layers import channels_last
-from baselines.settings import COUNT, NOT_NEGATIVE, Rules, check
-from baselines.straight_flow import RULES, Options, flowed, matching_loss
+from baselines.settings import COUNT, NOT_NEGATIVE, Rules
+from baselines.straight_flow import Options, flowed, matching_loss, velocity_to
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips
 from benchmark.players import Player
@@ -42,7 +43,6 @@ TRAINING = {
 }
 
 OWN: Rules = {
-    **RULES,
     "frames": COUNT,
     "untold": ("a number in [0, 1]", lambda value: 0 <= value <= 1),
     "guidance": NOT_NEGATIVE,
@@ -65,11 +65,10 @@ class Config(Options):
     untold: float = 0.1
     guidance: float = 1.0
     steps: int = 20
-    sampler: str = "euler"
 
     def __post_init__(self) -> None:
         """Refuses what no network can be built from."""
-        check(self, OWN)
+        self.check(OWN)
 
 
 class ClipFlowMatching(nn.Module):
@@ -93,7 +92,7 @@ class ClipFlowMatching(nn.Module):
             raise ConfigError("clip_flow_matching was given no attributes, expected a row of them for each clip")
         told = torch.rand(len(batch), 1, device=batch.clips.device) >= self.config.untold
         rows = batch.attributes * told
-        return {"velocity": matching_loss(lambda *at: self.velocity(*at, row=rows), batch.clips, self.config.sigma)}
+        return {"velocity": matching_loss(lambda *at: self.velocity_at(*at, rows), batch.clips, self.config.sigma)}
 
     def sample(self, count: int, attributes: Attributes | None = None) -> Clips:
         """Clips from noise; of the classes told, or of any."""
@@ -105,10 +104,15 @@ class ClipFlowMatching(nn.Module):
         guided = attributes is not None and self.config.guidance != 1
 
         def velocity(points: Clips, time: Tensor) -> Clips:
-            found = self.velocity(points, time, row=told)
-            return torch.lerp(self.velocity(points, time, row=rows), found, self.config.guidance) if guided else found
+            found = self.velocity_at(points, time, told)
+            return torch.lerp(self.velocity_at(points, time, rows), found, self.config.guidance) if guided else found
 
         return flowed(velocity, noise, self.config.steps, self.config.sampler).clamp(-1, 1)
+
+    def velocity_at(self, points: Clips, time: Tensor, row: Tensor) -> Clips:
+        """What the network gives, or the way to it if it makes data."""
+        said = self.velocity(points, time, row=row)
+        return said if self.config.makes == "velocity" else velocity_to(said, points, time, self.config.sigma)
 
 
 def build(config: Config, shape: tuple[int, int, int, int], attributes: int) -> ClipFlowMatching:

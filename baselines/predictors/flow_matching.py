@@ -1,9 +1,11 @@
 """Flow matching: noise flows into the next frames along straight lines, at velocities that a U-Net learns.
 
-Source: Lipman et al. 2023, arXiv 2210.02747, section 4.1, example II (optimal transport), told the frames before.
+Source: Lipman et al. 2023, arXiv 2210.02747, section 4.1, example II (optimal transport), told the frames before; that
+the network makes the data, of which the velocity follows, is of Li and He 2025, arXiv 2511.13720.
 Deviations: the paper makes single images and tells the network nothing but the time; that whole blocks of frames flow
-at once, told the frames before them, that longer futures are made block by block, the network (see
-`baselines.velocity_unet`), and the weights' moving average, from which predictions come, are ours.
+at once, told the frames before them, that the network makes their change from the last of these, that longer futures
+are made block by block, the network (see `baselines.velocity_unet`), and the weights' moving average, from which
+predictions come, are ours.
 Features: the U-Net's coarsest maps after its attention, shown true frames at the end of their way, told those before.
 """
 
@@ -16,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.layers import channels_last
-from baselines.settings import COUNT, check
-from baselines.straight_flow import RULES, Options, flowed, matching_loss
+from baselines.settings import COUNT
+from baselines.straight_flow import Options, flowed, matching_loss, velocity_to
 from baselines.windows import covering_windows, drawn_windows
 from benchmark.data import Batch
 from benchmark.players import Player
@@ -58,7 +60,7 @@ class Config(Options):
 
     def __post_init__(self) -> None:
         """Refuses what no network can be built from, and blocks that the clips learnt from are too short for."""
-        check(self, {**RULES, "given": COUNT, "block": COUNT})
+        self.check({"given": COUNT, "block": COUNT})
         if self.given > CONTEXT or self.given + self.block > CONTEXT + HORIZON:
             raise ConfigError(
                 f"got given {self.given} and block {self.block}, expected {CONTEXT} or fewer given, and "
@@ -86,7 +88,7 @@ class FlowMatching(nn.Module):
         """The error of velocities of a block, which starts anywhere, told the frames before."""
         given, block = self.config.given, self.config.block
         before, after = drawn_windows(batch.clips, 1, given + block).transpose(1, 2).split((given, block), dim=2)
-        return {"velocity": matching_loss(lambda *at: self.velocity(*at, before), after, self.config.sigma)}
+        return {"velocity": matching_loss(lambda *at: self.velocity_at(*at, before), after, self.config.sigma)}
 
     def predict(self, context: Clips, count: int) -> Clips:
         """Blocks drawn one after the other, each told the last frames before it; as many frames as asked for."""
@@ -107,7 +109,14 @@ class FlowMatching(nn.Module):
 
     def flow(self, noise: Clips, before: Clips) -> Clips:
         """The block that noise becomes after the frames `before` it."""
-        return flowed(lambda *at: self.velocity(*at, before), noise, self.config.steps, self.config.sampler)
+        return flowed(lambda *at: self.velocity_at(*at, before), noise, self.config.steps, self.config.sampler)
+
+    def velocity_at(self, points: Clips, time: Tensor, before: Clips) -> Clips:
+        """What the network gives; or the way to it, as a change of the last frame before, if it makes data."""
+        said = self.velocity(points, time, before)
+        if self.config.makes == "velocity":
+            return said
+        return velocity_to(before[:, :, -1:] + said, points, time, self.config.sigma)
 
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> FlowMatching:
