@@ -11,7 +11,7 @@ from one_step import Players
 from torch import Tensor, nn
 
 from baselines.predictors.flow_matching import Config, FlowMatching, build
-from baselines.straight_flow import NEAREST, flowed, matching_loss, on_the_way, velocity_to
+from baselines.straight_flow import NEAREST, data_loss, flowed, matching_loss, on_the_way, velocity_to
 from baselines.velocity_unet import AcrossTime, Attention, VelocityUNet, waves
 from benchmark.data import Batch
 from benchmark.prediction.contract import CONTEXT
@@ -93,6 +93,21 @@ def test_gaussian_data_teach_the_analytic_linear_velocity(sigma: float) -> None:
         expected = gaussian_velocity(at, torch.full((2,), time), sigma)
         assert height.item() == pytest.approx(expected[0].item(), abs=0.015)
         assert slope.item() == pytest.approx((expected[1] - expected[0]).item(), abs=0.02)
+
+
+def test_errors_of_the_data_count_alike_at_all_times() -> None:
+    """The loss of what is off by a number is that number's square; it is told where the points are, and when."""
+    data, seen = torch.randn(400, 2), []
+
+    def made(points: Tensor, time: Tensor) -> Tensor:
+        seen.append((points, time))
+        return data + 0.3
+
+    assert data_loss(made, data, 0.0).item() == pytest.approx(0.09, rel=1e-4)
+    ((points, time),) = seen
+    noise = (points - time[:, None] * data) / (1 - time[:, None])
+    assert noise[time < 0.99].std().item() == pytest.approx(1, abs=0.1)
+    assert time.mean().item() == pytest.approx(0.5, abs=0.08)
 
 
 def test_the_loss_is_least_at_the_mean_velocity() -> None:
@@ -231,8 +246,8 @@ def test_a_fresh_network_that_makes_data_repeats_the_last_frame() -> None:
         said = net.predict(context, 7)
     torch.testing.assert_close(said, context[:, :, -1:].expand_as(said), atol=1e-5, rtol=0)
     points, time = torch.randn(3, 3, 3, 8, 8), torch.tensor([0.0, 0.5, 0.9])
-    velocity = (context[:, :, -1:] - points) / (1 - time).view(-1, 1, 1, 1, 1)
-    torch.testing.assert_close(net.velocity_at(points, time, context[:, :, -4:]), velocity)
+    made = net.made(points, time, context[:, :, -4:])
+    torch.testing.assert_close(made, context[:, :, -1:].expand_as(made))
 
 
 def test_it_learns() -> None:

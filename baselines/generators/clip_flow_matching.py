@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from baselines.layers import channels_last
 from baselines.settings import COUNT, NOT_NEGATIVE, Rules
-from baselines.straight_flow import Options, flowed, matching_loss, velocity_to
+from baselines.straight_flow import Options
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips
 from benchmark.players import Player
@@ -92,7 +92,7 @@ class ClipFlowMatching(nn.Module):
             raise ConfigError("clip_flow_matching was given no attributes, expected a row of them for each clip")
         told = torch.rand(len(batch), 1, device=batch.clips.device) >= self.config.untold
         rows = batch.attributes * told
-        return {"velocity": matching_loss(lambda *at: self.velocity_at(*at, rows), batch.clips, self.config.sigma)}
+        return {"velocity": self.config.loss(lambda *at: self.velocity(*at, row=rows), batch.clips)}
 
     def sample(self, count: int, attributes: Attributes | None = None) -> Clips:
         """Clips from noise; of the classes told, or of any."""
@@ -103,16 +103,11 @@ class ClipFlowMatching(nn.Module):
         told = rows if attributes is None else attributes.float()
         guided = attributes is not None and self.config.guidance != 1
 
-        def velocity(points: Clips, time: Tensor) -> Clips:
-            found = self.velocity_at(points, time, told)
-            return torch.lerp(self.velocity_at(points, time, rows), found, self.config.guidance) if guided else found
+        def made(points: Clips, time: Tensor) -> Clips:
+            found = self.velocity(points, time, row=told)
+            return torch.lerp(self.velocity(points, time, row=rows), found, self.config.guidance) if guided else found
 
-        return flowed(velocity, noise, self.config.steps, self.config.sampler).clamp(-1, 1)
-
-    def velocity_at(self, points: Clips, time: Tensor, row: Tensor) -> Clips:
-        """What the network gives, or the way to it if it makes data."""
-        said = self.velocity(points, time, row=row)
-        return said if self.config.makes == "velocity" else velocity_to(said, points, time, self.config.sigma)
+        return self.config.flow(made, noise).clamp(-1, 1)
 
 
 def build(config: Config, shape: tuple[int, int, int, int], attributes: int) -> ClipFlowMatching:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from baselines.layers import channels_last
 from baselines.settings import COUNT
-from baselines.straight_flow import Options, flowed, matching_loss, velocity_to
+from baselines.straight_flow import Options
 from baselines.windows import covering_windows, drawn_windows
 from benchmark.data import Batch
 from benchmark.players import Player
@@ -88,7 +88,7 @@ class FlowMatching(nn.Module):
         """The error of velocities of a block, which starts anywhere, told the frames before."""
         given, block = self.config.given, self.config.block
         before, after = drawn_windows(batch.clips, 1, given + block).transpose(1, 2).split((given, block), dim=2)
-        return {"velocity": matching_loss(lambda *at: self.velocity_at(*at, before), after, self.config.sigma)}
+        return {"velocity": self.config.loss(lambda *at: self.made(*at, before), after)}
 
     def predict(self, context: Clips, count: int) -> Clips:
         """Blocks drawn one after the other, each told the last frames before it; as many frames as asked for."""
@@ -109,14 +109,12 @@ class FlowMatching(nn.Module):
 
     def flow(self, noise: Clips, before: Clips) -> Clips:
         """The block that noise becomes after the frames `before` it."""
-        return flowed(lambda *at: self.velocity_at(*at, before), noise, self.config.steps, self.config.sampler)
+        return self.config.flow(lambda *at: self.made(*at, before), noise)
 
-    def velocity_at(self, points: Clips, time: Tensor, before: Clips) -> Clips:
-        """What the network gives; or the way to it, as a change of the last frame before, if it makes data."""
+    def made(self, points: Clips, time: Tensor, before: Clips) -> Clips:
+        """The points' velocity; or the block at the end of their way, as a change of the last frame before it."""
         said = self.velocity(points, time, before)
-        if self.config.makes == "velocity":
-            return said
-        return velocity_to(before[:, :, -1:] + said, points, time, self.config.sigma)
+        return said if self.config.makes == "velocity" else before[:, :, -1:] + said
 
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> FlowMatching:

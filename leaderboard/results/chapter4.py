@@ -76,7 +76,7 @@ def in_short(found: Sequence[Claim]) -> str:
     count = {kind: sum(one.startswith(kind) for one in judged) for kind in (HOLDS, "does not", "cannot")}
     return (
         f"Of {len(found)} claims, {count[HOLDS]} hold here, {count['does not']} do not, {count['cannot']} cannot be"
-        f" told, and {len(found) - len(judged)} are not measured yet."
+        f" told; not measured yet: {len(found) - len(judged)}."
     )
 
 
