@@ -25,7 +25,8 @@ class FewLabelOptions:
 
     Attributes:
         labels: clips of train whose label is given.
-        unlabelled: weight of what is learnt from clips without labels; at 0 the discriminator learns from labels alone.
+        unlabelled: weight of what the discriminator learns from clips without labels; 1 as published, at which it did
+            not learn the path of 4,000 clips in ten epochs of `mini`; at 0 it learns from labels alone.
         frames: of a clip, spread evenly over the 32.
         image_size: 8, 16, 32, 64, …
         width: channels of the first convolution; the others have two and four times as many.
@@ -39,7 +40,7 @@ class FewLabelOptions:
     """
 
     labels: int = 1000
-    unlabelled: float = 1.0
+    unlabelled: float = 0.1
     frames: int = 16
     image_size: int = 32
     width: int = 32

@@ -112,7 +112,10 @@ def test_feature_matching_is_nothing_where_means_agree(module: Any) -> None:
 
 @pytest.mark.parametrize("module", [semi_supervised_ali, semi_supervised_rali])
 def test_ali_answers_the_discriminator_with_the_opposite(module: Any) -> None:
-    """Where all logits are zero, a logit of being real is ln K: each player's loss in closed form."""
+    """Where all logits are zero, a logit of being real is ln K: each player's loss in closed form.
+
+    Of clips, what is learnt without labels weighs a tenth.
+    """
     network, frames = network_of(module)
     last = (network.discriminator.readout if frames > 1 else network.discriminator.of_pairs)[-1]
     torch.nn.init.zeros_(last.weight)
@@ -120,7 +123,8 @@ def test_ali_answers_the_discriminator_with_the_opposite(module: Any) -> None:
     batch = batch_of(9, frames)
     found = network.losses(batch, 0.0)
     real, made = math.log(1 + 1 / 9), math.log(1 + 9)
-    assert found["discriminator"].item() == pytest.approx(math.log(9) + (real + made) / 2, rel=1e-5)
+    weight = 0.1 if frames > 1 else 1.0
+    assert found["discriminator"].item() == pytest.approx(math.log(9) + weight * (real + made) / 2, rel=1e-5)
     assert found["generator"].item() == pytest.approx((made + real) / 2, rel=1e-5)
 
 

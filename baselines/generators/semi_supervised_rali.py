@@ -5,7 +5,8 @@ Source: Mastropietro 2017, sections 6.2, second form, and 4.4.3: K + 1 classes a
 unlabelled half with the answers swapped.
 Deviations: the thesis has the two apart, recurrent ALI without labels and K + 1 classes of photographs; the networks
 are those of `rali_single` with an MLP; the discriminator is shown each frame's change beside the frame, for without it
-the path was not learnt from 4,000 labels in four epochs; hyper-parameters are ours.
+the path was not learnt from 4,000 labels in four epochs; what is learnt without labels weighs less; hyper-parameters
+are ours.
 """
 
 from __future__ import annotations
