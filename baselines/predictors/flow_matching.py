@@ -88,7 +88,7 @@ class FlowMatching(nn.Module):
         """The error of velocities of a block, which starts anywhere, told the frames before."""
         given, block = self.config.given, self.config.block
         before, after = drawn_windows(batch.clips, 1, given + block).transpose(1, 2).split((given, block), dim=2)
-        return {"velocity": self.config.loss(lambda *at: self.made(*at, before), after)}
+        return {"velocity": self.config.loss(lambda points, time: self.made(points, time, before), after)}
 
     def predict(self, context: Clips, count: int) -> Clips:
         """Blocks drawn one after the other, each told the last frames before it; as many frames as asked for."""
@@ -109,7 +109,7 @@ class FlowMatching(nn.Module):
 
     def flow(self, noise: Clips, before: Clips) -> Clips:
         """The block that noise becomes after the frames `before` it."""
-        return self.config.flow(lambda *at: self.made(*at, before), noise)
+        return self.config.flow(lambda points, time: self.made(points, time, before), noise)
 
     def made(self, points: Clips, time: Tensor, before: Clips) -> Clips:
         """The points' velocity; or the block at the end of their way, as a change of the last frame before it."""
