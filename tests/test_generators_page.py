@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from synthetic_records import DATASET, ENVIRONMENT
 
-from benchmark.generation import record
+from benchmark import plots
+from benchmark.generation import pictures, record
 from benchmark.generation.record import RECORD_VERSION, Network, Reconstruction, Record, Scores, Seed, View
 from benchmark.record import Settings, Split, Splits, Tags
 from leaderboard.results import chapter4
@@ -105,6 +106,20 @@ def claim(root: Path, start: str) -> chapter4.Claim:
     """The one that starts so."""
     (found,) = [one for one in chapter4.claims(read_generators(root), {}) if one.says.startswith(start)]
     return found
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_curves_show_shares_only_of_models_that_judge(judged: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a discriminator the axis of what it holds to be real is empty and has no name."""
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots, "save", lambda figure, path: drawn.append(figure))
+    one = made("gan", 40.0)
+    rows = tuple(dict(row) | ({"train_judged_real": 0.5} if judged else {}) for row in one.seeds[0].history)
+    pictures.curves(dataclasses.replace(one, seeds=(dataclasses.replace(one.seeds[0], history=rows),)), Path("unused"))
+    shares, metric = drawn[0].axes
+    assert (shares.get_ylabel() == "held to be real (%)") is judged
+    assert (len(shares.get_yticks()) > 0) is judged
+    assert metric.get_ylabel() == "frechet"
 
 
 def test_empty_board_claims_nothing(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def varied(learner: Generation, told: torch.Tensor, names: tuple[str, ...]) -> U
 
 
 def curves(record: Record, path: Path) -> None:
-    """Draws, by epoch and for each seed, what the discriminator holds to be real, and the metric that chose the epoch.
+    """Draws, by epoch and for each seed, what a discriminator holds to be real, and the metric that chose the epoch.
 
     The first is figure 6.10 of Mastropietro 2017. Writes a PNG, whole or not at all.
     """
@@ -134,9 +134,12 @@ def curves(record: Record, path: Path) -> None:
         other.plot(
             epochs, values, color=plots.CHANCE_COLOUR, lw=1, ls="--", label=f"{chosen_by} on valid" if i == 0 else ""
         )
-    axes.set_ylim(0, 100)
     axes.set_xlabel("epoch")
-    axes.set_ylabel("held to be real (%)")
+    if axes.get_lines():
+        axes.set_ylim(0, 100)
+        axes.set_ylabel("held to be real (%)")
+    else:
+        axes.set_yticks([])
     other.set_ylabel(chosen_by)
     if chosen_by == "frechet":
         other.set_yscale("log")

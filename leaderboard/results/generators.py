@@ -22,7 +22,7 @@ PICTURES = {
     "reconstructions": "held-out ones, each with its reconstruction at its right (below it, if it is a strip)",
     "interpolations": "from one held-out one to another, by way of their latents",
     "varied": "one attribute varied a row, all else equal",
-    "curves": "by epoch, what the discriminator holds to be real",
+    "curves": "by epoch, what chose it, and what the discriminator, if there is one, holds to be real",
 }
 """By the first part of their files' names, what they show."""
 
