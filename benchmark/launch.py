@@ -132,20 +132,21 @@ def _end(processes: Sequence[BaseProcess]) -> None:
 
 
 def _work(variables: dict[str, str], connection: Connection, task: Callable[..., None], args: tuple) -> None:
-    """A process's life."""
-    os.environ.update(variables)
-    interrupt_on_sigterm()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    """A process's life. A signal at its very beginning or end, or while another is told of, ends it in silence."""
     code = 0
     try:
-        with _telling(connection), one_sentence():
-            task(*args)
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except KeyboardInterrupt:  # a second signal, while the first was being told of
-        code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
+        os.environ.update(variables)
+        interrupt_on_sigterm()
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        try:
+            with _telling(connection), one_sentence():
+                task(*args)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except KeyboardInterrupt:
+        os._exit(1)
     os._exit(code)  # threads of torch that outlive the interpreter abort the process, at times
 
 

@@ -74,6 +74,20 @@ def lose_the_connection(folder: Path) -> None:
     raise RuntimeError("connection closed by peer")
 
 
+class Stopped:
+    """Output during whose last flush the process is asked to stop."""
+
+    def flush(self) -> None:
+        """Asks."""
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(20)
+
+
+def end_late(folder: Path) -> None:
+    """The signal comes when all is done but the end."""
+    sys.stdout = Stopped()  # type: ignore[assignment]
+
+
 def stop_in_words(folder: Path) -> None:
     """The first process knows what is kept."""
     (folder / os.environ["RANK"]).write_text(str(os.getpid()))
@@ -123,6 +137,13 @@ def test_reason_goes_before_what_follows_from_it(tmp_path: Path, capfd: pytest.C
     """A connection that another's failure broke is not what the user is told of."""
     with pytest.raises(Failure, match="the second one cannot go on"):
         launch(lose_the_connection, tmp_path, devices=2)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_signal_at_the_very_end_leaves_no_traceback(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Such as the launcher's, where another process has failed a moment before."""
+    with pytest.raises(Failure, match="process 0 of 1 ended with exit code 1"):
+        launch(end_late, tmp_path, devices=1)
     assert "Traceback" not in capfd.readouterr().err
 
 
