@@ -111,16 +111,21 @@ def velocity_to(data: Points, points: Points, time: Float[Tensor, " batch"], sig
 
 def matching_loss(velocity: Made, data: Points, sigma: float) -> Float[Tensor, ""]:
     """Squared error of velocities at random times on the ways from noise; least where these are the mean velocities."""
-    time = torch.rand(len(data), device=data.device)
-    points, target = on_the_way(torch.randn_like(data), data, time, sigma)
+    points, time, target = _drawn(data, sigma)
     return (velocity(points, time) - target).square().mean()
 
 
 def data_loss(made: Made, data: Points, sigma: float) -> Float[Tensor, ""]:
     """Squared error of what is made of points at random times on the ways to the data; least where it is their mean."""
-    time = torch.rand(len(data), device=data.device)
-    points, _ = on_the_way(torch.randn_like(data), data, time, sigma)
+    points, time, _ = _drawn(data, sigma)
     return (made(points, time) - data).square().mean()
+
+
+def _drawn(data: Points, sigma: float) -> tuple[Points, Float[Tensor, " batch"], Points]:
+    """Points on the ways from noise to the data, each at a random time; these times; the ways' velocities."""
+    time = torch.rand(len(data), device=data.device)
+    points, velocity = on_the_way(torch.randn_like(data), data, time, sigma)
+    return points, time, velocity
 
 
 def flowed(velocity: Made, noise: Points, steps: int, sampler: str) -> Points:
