@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from baselines.feature_flow import flowed
 from baselines.feature_flow_options import Options
 from baselines.layers import ConvLSTMCell, State, schedule
-from baselines.recurrent_blocks import fold, unfold
+from baselines.recurrent_blocks import fold, unfold, with_changes
 from benchmark.prediction.contract import Clips, Maps
 from dynamics_gen.errors import ConfigError
 
@@ -25,11 +25,22 @@ DEEPER = 2
 """How often the maps of features are halved once more, at most, before the flow is made of them."""
 
 
+MOVED = 2.0
+"""Logit, at first, of the mask that prefers pixels that moved to what is painted."""
+
+
 class Memory(NamedTuple):
-    """States of the ConvLSTMs on either side of the flow; None before the first frame, and where there is none."""
+    """What is kept of earlier frames; None before the first, and states also where there is no ConvLSTM.
+
+    Attributes:
+        features: state of the ConvLSTM before the flow.
+        flow: state of the one of which the flow is made.
+        frame: the last frame.
+    """
 
     features: State | None = None
     flow: State | None = None
+    frame: Float[Tensor, "batch channels height width"] | None = None
 
 
 class Generator(nn.Module):
@@ -40,7 +51,8 @@ class Generator(nn.Module):
         deeper: E², from the grid to maps of a quarter of its side; None where the flow does not depend on the frame.
         seed: from a latent to maps beside those; None where there are no latents.
         flow_decoder: D¹, back to the grid; `flow_memory` and `logits` are its last layers.
-        decoder: D², from the grid to pixels: colours and, perhaps, the logit of the copy mask.
+        decoder: D², from the grid to pixels: colours, and the logits of masks, of pixels that moved and pixels as they
+            were.
     """
 
     def __init__(self, config: Options, shape: tuple[int, int, int, int]) -> None:
@@ -54,13 +66,18 @@ class Generator(nn.Module):
                 "more, and multiples of it"
             )
         counts = tuple(multiple * config.width for multiple in schedule((1, 2, 4, 4), max(1, halvings)))
+        if config.carried and (config.grid, config.groups) != (1, 1):
+            raise ConfigError(
+                f"got carried with grid={config.grid} and groups={config.groups}, expected 1 and 1: pixels move as "
+                "features do where both have the same places, and one flow"
+            )
         maps, side = counts[-1], (height // config.grid, width // config.grid)
         if maps % config.groups:
             raise ConfigError(f"got groups {config.groups}, expected a divisor of the {maps} maps of features")
         divisible = (math.gcd(*side) & -math.gcd(*side)).bit_length() - 1
         depth = min(DEEPER, divisible)
         inner = (2 * maps,) * max(1, depth)
-        self.encoder = _down((channels, *counts), halves=halvings > 0)
+        self.encoder = _down((channels * (1 + config.changes), *counts), halves=halvings > 0)
         self.feature_memory = ConvLSTMCell(maps, maps) if config.recurrent else None
         self.deeper = _down((maps, *inner), halves=depth > 0) if config.conditioned else None
         self.seed = _Seed(config.latent, maps, (side[0] >> depth, side[1] >> depth)) if config.latent else None
@@ -70,25 +87,43 @@ class Generator(nn.Module):
         )
         self.flow_memory = ConvLSTMCell(maps, maps) if config.recurrent else None
         self.logits = nn.Conv2d(maps, config.groups * config.kappa**2, 3, padding=1)
-        self.decoder = _up((*reversed(counts), channels + config.copy_mask), halves=halvings > 0)
+        self.decoder = _up((*reversed(counts), channels + config.carried + config.copy_mask), halves=halvings > 0)
+        self._begin_with_motion(channels)
+
+    @torch.no_grad()
+    def _begin_with_motion(self, channels: int) -> None:
+        """Little moves at first, and what moves is seen: else masks leave the motion out before it is learnt."""
+        config = self.config
+        if self.logits.bias is not None:
+            self.logits.bias.unflatten(0, (config.groups, -1))[:, config.kappa**2 // 2] += config.stay
+        *_, last = self.decoder.children()
+        if config.carried and isinstance(last, nn.ConvTranspose2d) and last.bias is not None:
+            last.bias[channels] += MOVED
 
     def forward(
         self, frames: Clips, latents: Float[Tensor, "time batch latent"], memory: Memory
     ) -> tuple[Clips, Memory]:
         """The frame after each of the given ones, in [-1, 1], and what is remembered of these."""
-        time = frames.shape[2]
+        config, time, channels = self.config, frames.shape[2], frames.shape[1]
         folded = fold(frames)
-        features, of_features = _over_time(self.feature_memory, self.encoder(folded), time, memory.features)
+        features, of_features = self.features(frames, memory)
         logits, of_flow = self.flow_logits(features, latents, memory.flow)
-        config = self.config
-        moved = flowed(
-            features, logits, groups=config.groups, normalisation=config.normalisation, bounded=config.bounded
-        )
-        painted = self.decoder(moved).float()
-        said = painted[:, : folded.shape[1]].tanh()
+        moving = torch.cat([features, folded.to(features.dtype)], dim=1) if config.carried else features
+        moved = flowed(moving, logits, groups=config.groups, normalisation=config.normalisation, bounded=config.bounded)
+        painted = self.decoder(moved[:, : features.shape[1]]).float()
+        said, masks = painted[:, :channels].tanh(), painted[:, channels:].sigmoid()
+        if config.carried:
+            said = said.lerp(moved[:, features.shape[1] :].float(), masks[:, :1])
         if config.copy_mask:
-            said = said.lerp(folded.float(), painted[:, folded.shape[1] :].sigmoid())  # exact at either end
-        return unfold(said, time), Memory(of_features, of_flow)
+            said = said.lerp(folded.float(), masks[:, -1:])  # exact at either end
+        return unfold(said, time), Memory(of_features, of_flow, frames[:, :, -1])
+
+    def features(
+        self, frames: Clips, memory: Memory
+    ) -> tuple[Float[Tensor, "time_batch maps rows columns"], State | None]:
+        """What moves, E¹(x), and the state of its ConvLSTM afterwards."""
+        seen = fold(with_changes(frames, memory.frame) if self.config.changes else frames)
+        return _over_time(self.feature_memory, self.encoder(seen), frames.shape[2], memory.features)
 
     def flow_logits(
         self,
@@ -103,7 +138,7 @@ class Generator(nn.Module):
     def represent(self, clips: Clips) -> Maps:
         """Hidden maps of both ConvLSTMs after each frame; latents are what they are on average, zero."""
         time = clips.shape[2]
-        features, _ = _over_time(self.feature_memory, self.encoder(fold(clips)), time, None)
+        features, _ = self.features(clips, Memory())
         latents = features.new_zeros(time, len(clips), self.config.latent)
         of_flow, _ = self.flow_maps(features, latents, None)
         return unfold(torch.cat([features, of_flow], dim=1), time)

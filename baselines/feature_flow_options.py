@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from baselines.feature_flow import require_normalisation
 from baselines.layers import offsets
-from baselines.settings import COUNT, Rules, check
+from baselines.settings import COUNT, NOT_NEGATIVE, Rules, check
 from dynamics_gen.errors import ConfigError
 
 INVERSES = ("none", "correlation", "relation")
@@ -20,6 +20,7 @@ RULES: Rules = {
     "latent": ("a whole number of 0 or more", lambda value: value >= 0),
     "grid": (" or ".join(map(str, GRIDS)), GRIDS.__contains__),
     "groups": COUNT,
+    "stay": NOT_NEGATIVE,
     "inverse": (" or ".join(INVERSES), INVERSES.__contains__),
 }
 """What is expected, and whether a value is; elsewhere a latent has 1 number or more."""
@@ -40,6 +41,10 @@ class Options:
         normalisation: whether shares are of what leaves a place or of what arrives, `outgoing` or `incoming`.
         groups: features are divided into so many parts, each with a flow of its own.
         bounded: no share leads over the border.
+        changes: beside each frame, the model sees how it differs from the one before.
+        carried: pixels move as their features do, and a second mask chooses between what is painted and what moved;
+            with `grid` and `groups` 1.
+        stay: logit, at first, of features that stay where they are, beside about 0 for each way to go.
         inverse: of the flow, in the discriminator: `none`, `correlation` or `relation`.
     """
 
@@ -53,6 +58,9 @@ class Options:
     normalisation: str = "outgoing"
     groups: int = 1
     bounded: bool = True
+    changes: bool = False
+    carried: bool = False
+    stay: float = 0.0
     inverse: str = "none"
 
     def __post_init__(self) -> None:

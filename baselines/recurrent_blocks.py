@@ -40,9 +40,16 @@ def fold(clips: Clips) -> Float[Tensor, "time_batch channels height width"]:
     return clips.permute(2, 0, 3, 4, 1).flatten(0, 1).permute(0, 3, 1, 2)
 
 
-def with_changes(clips: Clips) -> Float[Tensor, "batch twice_channels time height width"]:
-    """Each frame, and beside it its change from the one before, nothing of the first, times `CHANGE_SCALE`."""
-    changes = torch.diff(clips, dim=2, prepend=clips[:, :, :1])
+def with_changes(
+    clips: Clips, before: Float[Tensor, "batch channels height width"] | None = None
+) -> Float[Tensor, "batch twice_channels time height width"]:
+    """Each frame, and beside it its change from the one before, times `CHANGE_SCALE`.
+
+    Args:
+        clips: frames that follow each other.
+        before: the frame before the first; unless given, the first has not changed.
+    """
+    changes = torch.diff(clips, dim=2, prepend=clips[:, :, :1] if before is None else before[:, :, None])
     return torch.cat([clips, CHANGE_SCALE * changes], dim=1)
 
 

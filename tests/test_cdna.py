@@ -183,17 +183,28 @@ def test_some_of_the_truth_goes_to_clips_drawn_anew_each_step(monkeypatch: pytes
     assert len(seen[0].unique(dim=0)) > 1
 
 
-def test_frames_are_seen_one_after_the_other_or_at_once() -> None:
+@pytest.mark.parametrize("changes", [False, True])
+def test_frames_are_seen_one_after_the_other_or_at_once(changes: bool) -> None:
     """Ten frames of context leave the same states and maps either way."""
-    net = network()
+    net = network(changes=changes)
     frames = noise(CONTEXT, 2, 3, 16, 16)
-    fine, coarse, states = net.watch(frames, None)
-    kept, fine_again, coarse_again = None, None, None
+    fine, coarse, states = net.watch(frames, None, None)
+    kept, fine_again, coarse_again, before = None, None, None, None
     for frame in frames:
-        fine_again, coarse_again, kept = net.watch(frame[None], kept)
+        fine_again, coarse_again, kept = net.watch(frame[None], kept, before)
+        before = frame
     assert kept is not None
     torch.testing.assert_close((fine, coarse), (fine_again, coarse_again), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(states, kept, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_changes_are_of_frames_whoever_made_them(changes: bool) -> None:
+    """What is said of a context two frames on is what is said of it and its own first successor one frame on."""
+    net, context = network(changes=changes), noise(2, 3, CONTEXT, 16, 16)
+    two = net.continued(context, 2)
+    one = net.continued(torch.cat([context, two[:, :, :1]], dim=2), 1)
+    torch.testing.assert_close(two[:, :, 1:], one, atol=1e-5, rtol=1e-4)
 
 
 def test_it_has_the_published_layers() -> None:
@@ -212,6 +223,7 @@ def test_each_setting_changes_the_network() -> None:
     assert network(width=0.25).first.out_channels == 8
     assert network(kernels=3).to_masks.out_channels == 5
     assert network(kernels=3, kernel=3).to_kernels.weight.shape[0] == 27
+    assert network(changes=True).first.in_channels == 2 * network().first.in_channels
     dna = network(transform="dna", kernel=3)
     assert dna.to_kernels.weight.shape[:2] == (9, dna.from_half.out_channels)
     assert (dna.to_masks.out_channels, dna.to_scratch) == (2, None)

@@ -20,6 +20,7 @@ from dynamics_gen.errors import ConfigError
 
 SIDE = 16
 AROUND = offsets(3)
+PIXELS_MOVE = {"grid": 1, "changes": True, "carried": True, "stay": 5.0}
 
 
 def noise(*size: int, seed: int = 0) -> Tensor:
@@ -64,9 +65,10 @@ def test_a_mask_of_one_copies_the_frame() -> None:
     torch.testing.assert_close(said(net, context, 2), said(bare, context, 2))
 
 
-def test_closed_loop_sees_all_steps_at_once_as_one_by_one() -> None:
+@pytest.mark.parametrize("settings", [{}, PIXELS_MOVE])
+def test_closed_loop_sees_all_steps_at_once_as_one_by_one(settings: dict[str, object]) -> None:
     """Every frame's successor from it, the latent and what was remembered."""
-    net, clips = network().eval(), batch().clips
+    net, clips = network(**settings).eval(), batch().clips  # type: ignore[arg-type]
     latents = noise(4, 2, 3).float()
     with torch.no_grad():
         together, _ = net.generator(clips[:, :, :4], latents, Memory())
@@ -77,9 +79,10 @@ def test_closed_loop_sees_all_steps_at_once_as_one_by_one() -> None:
     torch.testing.assert_close(together, torch.cat(apart, dim=2))
 
 
-def test_open_loop_is_closed_loop_on_its_own_frames() -> None:
+@pytest.mark.parametrize("settings", [{}, PIXELS_MOVE])
+def test_open_loop_is_closed_loop_on_its_own_frames(settings: dict[str, object]) -> None:
     """What is said of a context two frames on is what is said of it and its own first successor one frame on."""
-    net, context = network(), batch().clips[:, :, :CONTEXT]
+    net, context = network(**settings), batch().clips[:, :, :CONTEXT]  # type: ignore[arg-type]
     opened = said(net, context, 2)
     closed = said(net, torch.cat([context, opened[:, :, CONTEXT - 1 : CONTEXT]], dim=2), 1)
     torch.testing.assert_close(opened, closed)
@@ -216,6 +219,40 @@ def test_memory_is_in_the_two_convlstms(recurrent: bool) -> None:
     assert torch.allclose(short, long, atol=1e-6) != recurrent
 
 
+def test_changes_tell_of_one_frame_more() -> None:
+    """Without ConvLSTMs the last frame and the one before it have a say, and none earlier."""
+    net, context = network(recurrent=False, latent=0, changes=True), batch().clips[:, :, :CONTEXT]
+    one, two, all_of_them = (said(net, context[:, :, -given:], 3)[:, :, -3:] for given in (1, 2, CONTEXT))
+    torch.testing.assert_close(two, all_of_them)
+    assert not torch.allclose(one, two, atol=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(0, 0), (1, 0), (-1, 1)])
+def test_carried_pixels_move_with_the_flow(rows: int, columns: int) -> None:
+    """Where the masks take neither what is painted nor what stays, and all goes one way, so does the frame."""
+    net, context = network(latent=0, bounded=False, **PIXELS_MOVE), batch().clips[:, :, :CONTEXT]  # type: ignore[arg-type]
+    *_, last = net.generator.decoder.children()
+    assert isinstance(last, nn.ConvTranspose2d)
+    assert last.bias is not None
+    with torch.no_grad():
+        last.weight[:, 3:], last.bias[3], last.bias[4] = 0, 1000, -1000
+        net.generator.logits.weight.zero_()
+        net.generator.logits.bias[AROUND.index((rows, columns))] = 1000  # type: ignore[index]
+    expected = context[:, :, -1].roll((rows, columns), (-2, -1))[:, :, 1:-1, 1:-1]
+    torch.testing.assert_close(said(net, context, 1)[:, :, -1, 1:-1, 1:-1], expected)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_features_can_start_by_staying(groups: int) -> None:
+    """Of every group, the share that stays leads by e to the power of the setting."""
+    free, staying = (network(stay=stay, groups=groups).generator.logits.bias for stay in (0.0, 5.0))
+    assert free is not None
+    assert staying is not None
+    expected = torch.zeros(groups, 9)
+    expected[:, 4] = 5
+    torch.testing.assert_close(staying - free, expected.flatten())
+
+
 @pytest.mark.parametrize("setting", [{"normalisation": "incoming"}, {"bounded": False}])
 def test_how_features_move_changes_what_is_said(setting: dict[str, object]) -> None:
     """The weights are the same, what follows is not."""
@@ -326,6 +363,9 @@ def test_motion_has_a_say_in_the_judgement(inverse: str) -> None:
         ({"kappa": 4}, "got kappa 4, expected an odd number"),
         ({"grid": 3}, "got grid 3, expected 1 or 2 or 4 or 8 or 16"),
         ({"groups": 3}, "got groups 3, expected a divisor of the 8 maps"),
+        ({"stay": -1.0}, "got stay -1.0, expected a number of 0 or more"),
+        ({"carried": True}, "got carried with grid=4 and groups=1, expected 1 and 1"),
+        ({"carried": True, "grid": 1, "groups": 2}, "got carried with grid=1 and groups=2, expected 1 and 1"),
         ({"normalisation": "both"}, "got normalisation 'both', expected outgoing or incoming"),
         ({"closed_steps": 20}, "got closed_steps 20, expected a whole number from 1 to 19"),
         ({"adversary": -1.0}, "got adversary -1.0, expected a number of 0 or more"),

@@ -27,6 +27,7 @@ from torch.nn.functional import mse_loss, relu
 
 from baselines.layers import ConvLSTMCell, State, channels_last
 from baselines.pixel_motion import moved, moved_by_place, softly_normalised
+from baselines.recurrent_blocks import fold, with_changes
 from baselines.settings import check
 from benchmark.data import Batch
 from benchmark.players import Player
@@ -62,6 +63,7 @@ class Config:
         transform: `cdna`, a few kernels for all pixels, or `dna`, a kernel for each pixel.
         kernels: how many, of `cdna`.
         kernel: their side in pixels.
+        changes: beside each frame, the model sees how it differs from the one before.
         sampling: k in the share k / (k + exp(i / k)) of true frames among those fed back at iteration i; -1 for none.
     """
 
@@ -70,6 +72,7 @@ class Config:
     transform: str = "cdna"
     kernels: int = 10
     kernel: int = 5
+    changes: bool = False
     sampling: float = 900.0
 
     def __post_init__(self) -> None:
@@ -120,7 +123,8 @@ class CDNA(nn.Module):
         if height % 8 or width % 8:
             raise ConfigError(f"got frames of {height}×{width} pixels, expected multiples of 8: try image_size=64")
         a, b, c, d, e, f, g = hidden = [max(1, round(config.width * maps)) for maps in HIDDEN]
-        self.first, self.first_norm = nn.Conv2d(channels, a, 5, stride=2, padding=2), nn.GroupNorm(1, a)
+        self.first = nn.Conv2d(channels * (1 + config.changes), a, 5, stride=2, padding=2)
+        self.first_norm = nn.GroupNorm(1, a)
         self.recurrent = nn.ModuleList(map(Recurrent, (a, a, b, c, d, e, f + b), hidden))
         self.to_quarter = nn.Conv2d(b, b, 3, stride=2, padding=1)
         self.to_eighth = nn.Sequential(nn.Conv2d(d, d, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(d, d, 1))
@@ -175,22 +179,26 @@ class CDNA(nn.Module):
             truth: what really follows.
             fed: which clips see the true frame after each step, not the predicted one; none unless given.
         """
-        seen, states, said = context.permute(2, 0, 1, 3, 4), None, []
+        seen, states, before, said = context.permute(2, 0, 1, 3, 4), None, None, []
         for step in range(count):
-            fine, coarse, states = self.watch(seen, states)
+            fine, coarse, states = self.watch(seen, states, before)
             frame = self.compose(seen[-1], fine, coarse)
             said.append(frame)
+            before = seen[-1]
             if truth is not None and fed is not None:
                 frame = torch.where(fed[step, :, None, None, None], truth[:, :, step], frame)
             seen = frame[None]
         return torch.stack(said, dim=2)
 
     def watch(
-        self, frames: Float[Tensor, "steps batch channels height width"], states: Sequence[State] | None
+        self,
+        frames: Float[Tensor, "steps batch channels height width"],
+        states: Sequence[State] | None,
+        before: Frames | None,
     ) -> tuple[Tensor, Tensor, list[State]]:
         """After some frames: maps at the frame's own size, maps at its eighth, and the states of the ConvLSTMs."""
         batch, after = frames.shape[1], []
-        half, quarter, coarse = self.shrunk(frames, states, after)
+        half, quarter, coarse = self.shrunk(frames, states, before, after)
         maps = self._recur(relu(self.from_eighth(coarse)), len(frames), states, after)
         maps = self._recur(relu(self.from_quarter(torch.cat([maps, quarter], dim=1))), len(frames), states, after)
         last = torch.cat([maps[-batch:], half[-batch:]], dim=1)
@@ -200,10 +208,12 @@ class CDNA(nn.Module):
         self,
         frames: Float[Tensor, "steps batch channels height width"],
         states: Sequence[State] | None,
+        before: Frames | None,
         after: list[State],
     ) -> tuple[Tensor, Tensor, Tensor]:
         """All steps' maps at half, a quarter and an eighth of the frames' side; `after` gets the ConvLSTMs' states."""
-        half = relu(self.first_norm(self.first(frames.flatten(0, 1))))
+        clips = frames.permute(1, 2, 0, 3, 4)
+        half = relu(self.first_norm(self.first(fold(with_changes(clips, before) if self.config.changes else clips))))
         steps = len(frames)
         maps = self._recur(self._recur(half, steps, states, after), steps, states, after)
         quarter = relu(self.to_quarter(maps))
@@ -213,7 +223,7 @@ class CDNA(nn.Module):
     def represent(self, clips: Clips) -> Maps:
         """After each frame."""
         frames = ((clips.float() + 1) / 2).permute(2, 0, 1, 3, 4)
-        return self.shrunk(frames, None, [])[2].unflatten(0, frames.shape[:2]).permute(1, 2, 0, 3, 4)
+        return self.shrunk(frames, None, None, [])[2].unflatten(0, frames.shape[:2]).permute(1, 2, 0, 3, 4)
 
     def _recur(self, maps: Tensor, steps: int, states: Sequence[State] | None, after: list[State]) -> Tensor:
         """What the next ConvLSTM makes of maps; its state joins those `after` the steps."""
