@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 KEY = "Numbers"
 """Of the text in the PNG that holds the hash."""
-COLOURS = ("#1f5fbf", "#c2410c", "#15803d", "#7e22ce", "#b45309", "#0f766e", "#be185d", "#475569")
+COLOURS = ("#1f5fbf", "#c2410c", "#15803d", "#7e22ce", "#111827", "#0f766e", "#be185d", "#475569")
 DECIMALS = 6
 
 
