@@ -24,7 +24,6 @@ from dynamics_gen.errors import ConfigError
 DEEPER = 2
 """How often the maps of features are halved once more, at most, before the flow is made of them."""
 
-
 MOVED = 2.0
 """Logit, at first, of the mask that prefers pixels that moved to what is painted."""
 
@@ -66,11 +65,6 @@ class Generator(nn.Module):
                 "more, and multiples of it"
             )
         counts = tuple(multiple * config.width for multiple in schedule((1, 2, 4, 4), max(1, halvings)))
-        if config.carried and (config.grid, config.groups) != (1, 1):
-            raise ConfigError(
-                f"got carried with grid={config.grid} and groups={config.groups}, expected 1 and 1: pixels move as "
-                "features do where both have the same places, and one flow"
-            )
         maps, side = counts[-1], (height // config.grid, width // config.grid)
         if maps % config.groups:
             raise ConfigError(f"got groups {config.groups}, expected a divisor of the {maps} maps of features")

@@ -70,3 +70,8 @@ class Options:
         require_normalisation(self.normalisation)
         if not (self.conditioned or self.latent):
             raise ConfigError("got latent 0 and conditioned False, expected something to make a flow from")
+        if self.carried and (self.grid, self.groups) != (1, 1):
+            raise ConfigError(
+                f"got carried with grid={self.grid} and groups={self.groups}, expected 1 and 1: pixels move as "
+                "features do where both have the same places, and one flow"
+            )

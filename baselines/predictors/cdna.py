@@ -9,6 +9,7 @@ Deviations: no states and actions, for there are none; twelve masks for ten kern
 eleven and so drops the last kernel without a word; kernels flipped, so that they move things the way eq. 6.1 says; no
 ReLU before the softmax of masks and the sigmoid of the frame from scratch, where the released code had one by default;
 scheduled sampling counts as iterations the share of the run that is done times the published 100,000.
+Where asked for, it also sees how each frame differs from the one before.
 Features: the hidden maps of the ConvLSTM at an eighth of the frame's side, of which the kernels are made, after each
 frame.
 """
@@ -196,7 +197,7 @@ class CDNA(nn.Module):
         states: Sequence[State] | None,
         before: Frames | None,
     ) -> tuple[Tensor, Tensor, list[State]]:
-        """After some frames: maps at the frame's own size, maps at its eighth, and the states of the ConvLSTMs."""
+        """After frames that follow `before`: maps at their size, maps at an eighth, and the states of the ConvLSTMs."""
         batch, after = frames.shape[1], []
         half, quarter, coarse = self.shrunk(frames, states, before, after)
         maps = self._recur(relu(self.from_eighth(coarse)), len(frames), states, after)
