@@ -7,8 +7,9 @@ ConvLSTMs see the given time steps at once.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -23,6 +24,8 @@ from dynamics_gen.errors import ConfigError
 
 DEEPER = 2
 """How often the maps of features are halved once more, at most, before the flow is made of them."""
+
+_Norm: TypeAlias = Callable[[int], nn.Module]
 
 MOVED = 2.0
 """Logit, at first, of the mask that prefers pixels that moved to what is painted."""
@@ -71,17 +74,20 @@ class Generator(nn.Module):
         divisible = (math.gcd(*side) & -math.gcd(*side)).bit_length() - 1
         depth = min(DEEPER, divisible)
         inner = (2 * maps,) * max(1, depth)
-        self.encoder = _down((channels * (1 + config.changes), *counts), halves=halvings > 0)
+        norm = _NORMS[config.norm]
+        self.encoder = _down((channels * (1 + config.changes), *counts), norm, halves=halvings > 0)
         self.feature_memory = ConvLSTMCell(maps, maps) if config.recurrent else None
-        self.deeper = _down((maps, *inner), halves=depth > 0) if config.conditioned else None
-        self.seed = _Seed(config.latent, maps, (side[0] >> depth, side[1] >> depth)) if config.latent else None
+        self.deeper = _down((maps, *inner), norm, halves=depth > 0) if config.conditioned else None
+        coarsest = (side[0] >> depth, side[1] >> depth)
+        self.seed = _Seed(config.latent, maps, coarsest, norm) if config.latent else None
         told = inner[-1] * config.conditioned + maps * (config.latent > 0)
         self.flow_decoder = nn.Sequential(
-            *_up((told, *inner[1:], maps), halves=depth > 0), nn.BatchNorm2d(maps), nn.ReLU(inplace=True)
+            *_up((told, *inner[1:], maps), norm, halves=depth > 0), norm(maps), nn.ReLU(inplace=True)
         )
         self.flow_memory = ConvLSTMCell(maps, maps) if config.recurrent else None
         self.logits = nn.Conv2d(maps, config.groups * config.kappa**2, 3, padding=1)
-        self.decoder = _up((*reversed(counts), channels + config.carried + config.copy_mask), halves=halvings > 0)
+        painted = channels + config.carried + config.copy_mask
+        self.decoder = _up((*reversed(counts), painted), norm, halves=halvings > 0)
         self._begin_with_motion(channels)
 
     @torch.no_grad()
@@ -153,14 +159,22 @@ class Generator(nn.Module):
 class _Seed(nn.Module):
     """Latents as maps."""
 
-    def __init__(self, latent: int, maps: int, side: tuple[int, int]) -> None:
+    def __init__(self, latent: int, maps: int, side: tuple[int, int], norm: _Norm) -> None:
         super().__init__()
         self.size = (maps, *side)
         self.linear = nn.Linear(latent, math.prod(self.size), bias=False)
-        self.norm = nn.BatchNorm2d(maps)
+        self.norm = norm(maps)
 
     def forward(self, latents: Float[Tensor, "rows latent"]) -> Float[Tensor, "rows maps height width"]:
         return self.norm(self.linear(latents).unflatten(1, self.size)).relu_()
+
+
+def _groups(maps: int) -> nn.GroupNorm:
+    """Of four maps each, or of more or less where these do not go into them."""
+    return nn.GroupNorm(math.gcd(maps, max(1, maps // 4)), maps)
+
+
+_NORMS: Mapping[str, _Norm] = {"batch": nn.BatchNorm2d, "group": _groups}
 
 
 def _over_time(cell: ConvLSTMCell | None, maps: Tensor, time: int, state: State | None) -> tuple[Tensor, State | None]:
@@ -176,21 +190,21 @@ def _over_time(cell: ConvLSTMCell | None, maps: Tensor, time: int, state: State 
     return torch.cat(outputs), state
 
 
-def _down(counts: tuple[int, ...], *, halves: bool) -> nn.Sequential:
+def _down(counts: tuple[int, ...], norm: _Norm, *, halves: bool) -> nn.Sequential:
     """Convolutions, each with its norm, that halve the side each or keep it."""
     kernel, stride = (4, 2) if halves else (3, 1)
     layers: list[nn.Module] = []
     for before, after in pairwise(counts):
         layers.append(nn.Conv2d(before, after, kernel, stride, padding=1, bias=False))
-        layers += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+        layers += [norm(after), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
 
 
-def _up(counts: tuple[int, ...], *, halves: bool) -> nn.Sequential:
+def _up(counts: tuple[int, ...], norm: _Norm, *, halves: bool) -> nn.Sequential:
     """Transposed convolutions with norms between them, that double the side each or keep it."""
     kernel, stride = (4, 2) if halves else (3, 1)
     layers: list[nn.Module] = []
     for before, after in pairwise(counts):
-        layers += [nn.BatchNorm2d(before), nn.ReLU(inplace=True)] if layers else []
+        layers += [norm(before), nn.ReLU(inplace=True)] if layers else []
         layers.append(nn.ConvTranspose2d(before, after, kernel, stride, padding=1))
     return nn.Sequential(*layers)

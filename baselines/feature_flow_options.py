@@ -15,11 +15,16 @@ features (Mastropietro 2017, equation 6.5), or a perceptron on pairs of features
 
 GRIDS = (1, 2, 4, 8, 16)
 
+NORMS = ("batch", "group")
+"""Over what maps are brought to one mean and scale: each over a batch, as in the thesis, or about four of one frame
+together (Wu and He 2018, arXiv 1803.08494), whatever else is in the batch."""
+
 RULES: Rules = {
     "width": COUNT,
     "latent": ("a whole number of 0 or more", lambda value: value >= 0),
     "grid": (" or ".join(map(str, GRIDS)), GRIDS.__contains__),
     "groups": COUNT,
+    "norm": (" or ".join(NORMS), NORMS.__contains__),
     "stay": NOT_NEGATIVE,
     "inverse": (" or ".join(INVERSES), INVERSES.__contains__),
 }
@@ -45,6 +50,7 @@ class Options:
         carried: pixels move as their features do, and a second mask chooses between what is painted and what moved;
             with `grid` and `groups` 1.
         stay: logit, at first, of features that stay where they are, beside about 0 for each way to go.
+        norm: between the generator's layers: `batch` or `group`.
         inverse: of the flow, in the discriminator: `none`, `correlation` or `relation`.
     """
 
@@ -61,6 +67,7 @@ class Options:
     changes: bool = False
     carried: bool = False
     stay: float = 0.0
+    norm: str = "batch"
     inverse: str = "none"
 
     def __post_init__(self) -> None:

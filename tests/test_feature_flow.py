@@ -253,6 +253,19 @@ def test_features_can_start_by_staying(groups: int) -> None:
     torch.testing.assert_close(staying - free, expected.flatten())
 
 
+@pytest.mark.parametrize(("norm", "alone"), [("batch", False), ("group", True)])
+@pytest.mark.parametrize("setting", [{}, PIXELS_MOVE], ids=["features", "pixels"])
+def test_a_clip_is_learnt_by_itself_where_norms_are_of_one_frame(norm: str, alone: bool, setting: dict) -> None:
+    """What follows is then the same whatever else is in the batch, and the same when nothing more is learnt."""
+    net, clips = network(norm=norm, latent=0, **setting), batch(3).clips
+    assert (not any(isinstance(layer, nn.BatchNorm2d) for layer in net.modules())) == alone
+    with torch.no_grad():
+        whole = net.train().continued(clips[:, :, :CONTEXT], 2)
+        fewer = net.continued(clips[:2, :, :CONTEXT], 2)
+    assert torch.allclose(whole[:2], fewer, atol=1e-5) == alone
+    assert torch.allclose(said(net, clips[:, :, :CONTEXT], 2), whole, atol=1e-5) == alone
+
+
 @pytest.mark.parametrize("setting", [{"normalisation": "incoming"}, {"bounded": False}])
 def test_how_features_move_changes_what_is_said(setting: dict[str, object]) -> None:
     """The weights are the same, what follows is not."""
@@ -366,6 +379,7 @@ def test_motion_has_a_say_in_the_judgement(inverse: str) -> None:
         ({"stay": -1.0}, "got stay -1.0, expected a number of 0 or more"),
         ({"carried": True}, "got carried with grid=4 and groups=1, expected 1 and 1"),
         ({"carried": True, "grid": 1, "groups": 2}, "got carried with grid=1 and groups=2, expected 1 and 1"),
+        ({"norm": "layer"}, "got norm 'layer', expected batch or group"),
         ({"normalisation": "both"}, "got normalisation 'both', expected outgoing or incoming"),
         ({"closed_steps": 20}, "got closed_steps 20, expected a whole number from 1 to 19"),
         ({"adversary": -1.0}, "got adversary -1.0, expected a number of 0 or more"),
