@@ -6,9 +6,9 @@ discriminator, which is Conv3D with a ConvLSTM; frames are true ones at first (c
 loop). The flow can be told to the discriminator by its inverse (section 6.3.4).
 Deviations: all sizes, weights and the recipe, which the thesis does not give, are ours; so are shares of what arrives,
 flows of groups of features, the border that nothing crosses, and, where asked for, a model that sees how each frame
-differs from the one before, moves pixels along with their features, starts by leaving them where they are, and has norms
-of single frames. The discriminator sees the first frame and all that were made after it. Both players move at once,
-from one forward pass.
+differs from the one before, moves pixels along with their features, starts by leaving them where they are, and has
+norms of single frames. The discriminator sees the first frame and all that were made after it. Both players move at
+once, from one forward pass.
 Features: the hidden maps of the ConvLSTMs on either side of the flow, those that move and those that say where to.
 """
 
