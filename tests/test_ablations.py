@@ -38,6 +38,24 @@ def test_variants_differ_in_settings_and_share_the_clips() -> None:
     assert [(settings, one.name) for settings, one in found] == [({"grid": 8}, "grid"), ({"copy_mask": False}, "mask")]
 
 
+def test_a_run_is_a_variant_of_the_row_that_it_is_nearest_to() -> None:
+    """Where a model has two rows, each question is answered around each of them, by name; what is missing differs."""
+    coarse, fine = run("coarse", 0.01), run("fine", 0.02, grid=1, carried=True)
+    changed = [run("mask", 0.03, copy_mask=False), run("left", 0.04, grid=1), run("open", 0.05, grid=1, carried=False)]
+    rows = [coarse, fine]
+    assert [one.name for _, one in variants(coarse, changed, rows)] == ["left", "mask"]
+    assert variants(fine, changed, rows) == [({"carried": False}, changed[2])]
+    assert variants(fine, changed) == [
+        ({"grid": 4, "copy_mask": False, "carried": None}, changed[0]),
+        ({"carried": None}, changed[1]),
+        ({"carried": False}, changed[2]),
+    ]
+    text = "\n".join(section(rows, changed))
+    assert "carried do?** `carried`, best by MSE 10 **True** of True" in text
+    assert "(feature\\_flow (grid 1, carried True))" in text
+    assert "(feature\\_flow (grid 4))" in text
+
+
 def test_best_value_is_told_by_each_measure() -> None:
     """Least error, most agreement, the row itself among them; what differs in two settings is in the table alone."""
     base = run("base", 0.01)

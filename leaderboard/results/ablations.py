@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leaderboard.markdown import escape, table
-from leaderboard.results.committed import shown
+from leaderboard.results.committed import named, shown
 from leaderboard.results.predicted import Predicted
 from leaderboard.results.words import NOT_MEASURED
 
@@ -81,25 +81,47 @@ def _percent(share: float | None) -> float | None:
 def section(made: Sequence[Predicted], ablations: Sequence[Predicted]) -> list[str]:
     """The thesis's questions, and one table for each run that has been varied."""
     parts = ["## One factor at a time"]
-    varied = [(base, changed) for base in made if (changed := variants(base, ablations))]
-    tables = [_table(base, changed) for base, changed in varied]
-    answers = [line for base, changed in varied for line in _answers(base, changed)]
+    varied = [(base, changed) for base in made if (changed := variants(base, ablations, made))]
+    tables = [_table(named(base, made), base, changed) for base, changed in varied]
+    several = len({base.record.model for base, _ in varied}) < len(varied)
+    answers = [
+        f"{line} ({named(base, made)})" if several else line
+        for base, changed in varied
+        for line in _answers(base, changed)
+    ]
     said = [*_feature_against_pixel_space(made), *answers]
     if not said:
         return [*parts, f"{NOT_MEASURED} Runs that differ from a row in one setting will stand in `{ABLATIONS}/`."]
     return [*parts, "\n".join(f"- {line}" for line in said), *tables]
 
 
-def variants(base: Predicted, ablations: Sequence[Predicted]) -> list[tuple[dict[str, Any], Predicted]]:
-    """Runs of the same model on the same clips, each with the settings in which it differs from the base."""
+def variants(
+    base: Predicted, ablations: Sequence[Predicted], made: Sequence[Predicted] = ()
+) -> list[tuple[dict[str, Any], Predicted]]:
+    """Runs of the same model on the same clips, each with the settings in which it differs from the base.
+
+    Args:
+        base: a row.
+        ablations: runs, of which those are taken that differ from the base in something.
+        made: all rows; a run is a variant of the one that it differs from in the fewest settings, the first of equals.
+    """
 
     def place(name: str) -> tuple[int, str]:
         return (order.index(name) if name in order else len(order), name)
 
     order = list(QUESTIONS)
-    same = (one for one in ablations if one.record.model == base.record.model and _on_the_same_clips(base, one))
-    found = [(changed, one) for one in same if (changed := _differing(base, one))]
+    same = (one for one in ablations if _comparable(base, one))
+    found = [(changed, one) for one in same if (changed := _differing(base, one)) and _nearest(one, made, base) is base]
     return sorted(found, key=lambda pair: [place(name) for name in pair[0]])
+
+
+def _comparable(one: Predicted, other: Predicted) -> bool:
+    return one.record.model == other.record.model and _on_the_same_clips(one, other)
+
+
+def _nearest(one: Predicted, made: Sequence[Predicted], otherwise: Predicted) -> Predicted:
+    rows = [row for row in made if _comparable(row, one)] or [otherwise]
+    return min(rows, key=lambda row: len(_differing(row, one)))
 
 
 def _on_the_same_clips(one: Predicted, other: Predicted) -> bool:
@@ -109,8 +131,8 @@ def _on_the_same_clips(one: Predicted, other: Predicted) -> bool:
 
 
 def _differing(base: Predicted, one: Predicted) -> dict[str, Any]:
-    before = base.settings
-    return {name: value for name, value in one.settings.items() if value != before.get(name)}
+    before, after = base.settings, one.settings
+    return {name: after.get(name) for name in {**after, **before} if after.get(name) != before.get(name)}
 
 
 def _feature_against_pixel_space(made: Sequence[Predicted]) -> list[str]:
@@ -128,8 +150,8 @@ def _feature_against_pixel_space(made: Sequence[Predicted]) -> list[str]:
             )
             sizes = [f"{one.record.parameters / 1e6:.2f} M" for one in (ours, theirs)]
             said.append(
-                f"**Does feature space beat pixel space?** {escape(MODEL)} ({sizes[0]} parameters) and"
-                f" {escape(RIVAL)} ({sizes[1]}): {both}. Feature flow is ahead in {len(ahead)} of {len(MEASURES)}."
+                f"**Does feature space beat pixel space?** {named(ours, made)} ({sizes[0]} parameters) and"
+                f" {named(theirs, made)} ({sizes[1]}): {both}. Feature flow is ahead in {len(ahead)} of {len(MEASURES)}."
             )
     return said
 
@@ -153,12 +175,12 @@ def _answers(base: Predicted, changed: Sequence[tuple[dict[str, Any], Predicted]
     return said
 
 
-def _table(base: Predicted, changed: Sequence[tuple[dict[str, Any], Predicted]]) -> str:
-    """The row itself, then what differs from it."""
-    headings = [base.record.model, *(measure.name for measure in MEASURES), "parameters", "seeds"]
+def _table(name: str, base: Predicted, changed: Sequence[tuple[dict[str, Any], Predicted]]) -> str:
+    """The row itself, by its name in the page, then what differs from it."""
+    headings = [name, *(measure.name for measure in MEASURES), "parameters", "seeds"]
     lines = []
     for settings, one in [({}, base), *changed]:
         what = ", ".join(f"{name}={value}" for name, value in settings.items()) or "its row above"
         numbers = [shown(measure.of(one), measure.digits) for measure in MEASURES]
         lines.append([escape(what), *numbers, f"{one.record.parameters / 1e6:.2f} M", str(len(one.record.seeds))])
-    return table([escape(headings[0]), *headings[1:]], [False, *[True] * (len(headings) - 1)], lines)
+    return table(headings, [False, *[True] * (len(headings) - 1)], lines)
