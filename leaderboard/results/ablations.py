@@ -151,7 +151,8 @@ def _feature_against_pixel_space(made: Sequence[Predicted]) -> list[str]:
             sizes = [f"{one.record.parameters / 1e6:.2f} M" for one in (ours, theirs)]
             said.append(
                 f"**Does feature space beat pixel space?** {named(ours, made)} ({sizes[0]} parameters) and"
-                f" {named(theirs, made)} ({sizes[1]}): {both}. Feature flow is ahead in {len(ahead)} of {len(MEASURES)}."
+                f" {named(theirs, made)} ({sizes[1]}): {both}."
+                f" Feature flow is ahead in {len(ahead)} of {len(MEASURES)}."
             )
     return said
 
