@@ -140,7 +140,6 @@ class TrackedObject(nn.Module):
         return STEP * self.readout(hidden).float()
 
 
-@torch.no_grad()
 def found_in(clips: Clips) -> Found:
     """Takes clips apart."""
     backdrop = backdrop_of(clips)
@@ -210,7 +209,7 @@ def _followed(weights: Weights) -> tuple[Places, Float[Tensor, "batch time"]]:
     present, times = area > 0, torch.arange(weights.shape[1], device=weights.device)
     last = torch.where(present, times, -1).cummax(1).values
     last = torch.where(last < 0, present.int().argmax(1, keepdim=True), last)
-    return places.gather(1, last[..., None].expand(-1, -1, 2)), (area / (height * width)).sqrt()
+    return places.gather(1, last[..., None].expand(-1, -1, 2)), (area / (height * width)).clamp_min(1e-12).sqrt()
 
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> TrackedObject:
