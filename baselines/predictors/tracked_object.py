@@ -30,7 +30,8 @@ TASK = "prediction"
 INPUT = "clips"
 SOURCE = "ours"
 TRAINING = {
-    "*": {"epochs": 20, "batch_size": 32, "learning_rate": 1e-3, "weight_decay": 0.0, "warmup": 0.0},
+    "*": {"epochs": 20, "batch_size": 16, "learning_rate": 3e-3, "weight_decay": 0.0, "warmup": 0.0},
+    "mini": {"epochs": 10},
 }
 
 STEP = 0.05
