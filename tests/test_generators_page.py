@@ -208,6 +208,16 @@ def test_few_labels_are_compared_number_by_number(tmp_path: Path) -> None:
     assert "| 2,000 | 50.0 | 40.0 |" in text
 
 
+@pytest.mark.parametrize(("gan", "verdict"), [(0.355, "cannot"), (0.37, "holds"), (0.245, "cannot"), (0.23, "does not")])
+def test_few_labels_need_as_many_test_clips_as_tell_them_apart(tmp_path: Path, gan: float, verdict: str) -> None:
+    """Two deviations of the difference between two shares of 500 clips."""
+    for model, error in (("semi_supervised_rali", 0.3), ("semi_supervised_rgan", gan)):
+        run = made(model, 30.0, labels="path", error=error, settings={"labels": 1000})
+        assert run.dataset.splits.test.clips == 500
+        commit(tmp_path, model, run)
+    assert claim(tmp_path, "Of K + 1").verdict.startswith(verdict)
+
+
 def test_few_labels_of_frames_and_of_clips_stand_apart(tmp_path: Path) -> None:
     """A table for each attribute, a column for labels alone, which is no GAN."""
     for model, labels, unlabelled, error in (
