@@ -32,7 +32,7 @@ LEAST_APART = 0.1
 """Share by which two runs must differ to be told apart, where each was trained once."""
 
 DEVIATIONS = 2.0
-"""By how many deviations, of means over draws or of shares of test clips, one kind of model must be ahead of another."""
+"""By how many deviations, of means over draws or shares of test clips, one kind of model must be ahead of another."""
 
 Studies = Mapping[str, dict[str, Any]]
 
