@@ -208,7 +208,9 @@ def test_few_labels_are_compared_number_by_number(tmp_path: Path) -> None:
     assert "| 2,000 | 50.0 | 40.0 |" in text
 
 
-@pytest.mark.parametrize(("gan", "verdict"), [(0.355, "cannot"), (0.37, "holds"), (0.245, "cannot"), (0.23, "does not")])
+@pytest.mark.parametrize(
+    ("gan", "verdict"), [(0.355, "cannot"), (0.37, "holds"), (0.245, "cannot"), (0.23, "does not")]
+)
 def test_few_labels_need_as_many_test_clips_as_tell_them_apart(tmp_path: Path, gan: float, verdict: str) -> None:
     """Two deviations of the difference between two shares of 500 clips."""
     for model, error in (("semi_supervised_rali", 0.3), ("semi_supervised_rgan", gan)):
