@@ -34,6 +34,7 @@ QUESTIONS = {
     "normalisation": "Does incoming normalisation cure the loss of appearance?",
     "groups": "Does a mixture of group motions?",
     "bounded": "What does it add that nothing crosses the border?",
+    "norm": "What do norms of single frames add, in place of a batch's?",
 }
 """By setting; any other is asked as `What does <setting> do?`."""
 
@@ -135,6 +136,11 @@ def _differing(base: Predicted, one: Predicted) -> dict[str, Any]:
     return {name: after.get(name) for name in {**after, **before} if after.get(name) != before.get(name)}
 
 
+def _said(value: Any) -> str:
+    """Of a setting; one that a record does not have had no other value when that was written."""
+    return "not set" if value is None else str(value)
+
+
 def _feature_against_pixel_space(made: Sequence[Predicted]) -> list[str]:
     """Feature flow beside CDNA, on the same clips."""
     said = []
@@ -162,7 +168,7 @@ def _answers(base: Predicted, changed: Sequence[tuple[dict[str, Any], Predicted]
     said = []
     for name in dict.fromkeys(name for settings, _ in changed if len(settings) == 1 for name in settings):
         runs = [base, *(one for settings, one in changed if list(settings) == [name])]
-        values = {id(one): escape(str(one.settings.get(name))) for one in runs}
+        values = {id(one): escape(_said(one.settings.get(name))) for one in runs}
         told = []
         for measure in (one for one in MEASURES if one.name in _JUDGES):
             best = measure.best(runs)
@@ -181,7 +187,7 @@ def _table(name: str, base: Predicted, changed: Sequence[tuple[dict[str, Any], P
     headings = [name, *(measure.name for measure in MEASURES), "parameters", "seeds"]
     lines = []
     for settings, one in [({}, base), *changed]:
-        what = ", ".join(f"{name}={value}" for name, value in settings.items()) or "its row above"
+        what = ", ".join(f"{name}={_said(value)}" for name, value in settings.items()) or "its row above"
         numbers = [shown(measure.of(one), measure.digits) for measure in MEASURES]
         lines.append([escape(what), *numbers, f"{one.record.parameters / 1e6:.2f} M", str(len(one.record.seeds))])
     return table(headings, [False, *[True] * (len(headings) - 1)], lines)
