@@ -12,7 +12,7 @@ Features: the hidden vectors of the LSTM after each frame.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -39,6 +39,8 @@ STEP = 0.05
 
 Places = Float[Tensor, "batch time 2"]
 """x to the right and y down, from -1 to 1 across a frame."""
+
+State: TypeAlias = tuple[Tensor, Tensor]
 
 Images = Float[Tensor, "batch channels height width"]
 Weights = Float[Tensor, "batch time height width"]
@@ -101,9 +103,8 @@ class TrackedObject(nn.Module):
     def losses(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The mean distance from where the object is found in whole clips, in usual steps, over all symmetries."""
         seen = found_in(batch.clips[:, :, :CONTEXT])
-        places, sides = seen.places, seen.sides
         true = turned_and_mirrored(found_in(batch.clips).places)
-        said = self.continued(turned_and_mirrored(places), sides.repeat(8, 1), true.shape[1] - CONTEXT)
+        said = self.continued(turned_and_mirrored(seen.places), seen.sides.repeat(8, 1), true.shape[1] - CONTEXT)
         apart = ((said - true[:, 1:]).square().sum(-1) + 1e-8).sqrt() / STEP
         noted = {"closed_error": apart[:, : CONTEXT - 1].mean(), "open_error": apart[:, CONTEXT - 1 :].mean()}
         return {"predictor": apart.mean(), **{name: value.detach() for name, value in noted.items()}}
@@ -116,8 +117,8 @@ class TrackedObject(nn.Module):
 
     def continued(self, places: Places, sides: Float[Tensor, "batch time"], count: int) -> Places:
         """The place after each given one, in closed loop, and in open loop the further ones, `count` after the last."""
-        steps = pad(places.diff(dim=1), (0, 0, 1, 0))
-        hidden, state = self._move(places, steps, sides, None)
+        steps = _steps(places)
+        hidden, state = self._move(places, steps, sides)
         steps = steps + self._change(hidden)
         places = places + steps
         made, place, step = [places], places[:, -1:], steps[:, -1:]
@@ -131,14 +132,21 @@ class TrackedObject(nn.Module):
     def represent(self, clips: Clips) -> Maps:
         """After each frame, in closed loop."""
         seen = found_in(clips)
-        hidden, _ = self._move(seen.places, pad(seen.places.diff(dim=1), (0, 0, 1, 0)), seen.sides, None)
+        hidden, _ = self._move(seen.places, _steps(seen.places), seen.sides)
         return hidden.float().transpose(1, 2)[..., None, None]
 
-    def _move(self, places: Places, steps: Places, sides: Tensor, state: tuple[Tensor, Tensor] | None):
+    def _move(
+        self, places: Places, steps: Places, sides: Tensor, state: State | None = None
+    ) -> tuple[Float[Tensor, "batch time hidden"], State]:
         return self.motion(torch.cat([places, steps / STEP, sides[..., None]], dim=-1), state)
 
     def _change(self, hidden: Float[Tensor, "batch time hidden"]) -> Places:
         return STEP * self.readout(hidden).float()
+
+
+def _steps(places: Places) -> Places:
+    """To each place from the one before; none to the first."""
+    return pad(places.diff(dim=1), (0, 0, 1, 0))
 
 
 def found_in(clips: Clips) -> Found:

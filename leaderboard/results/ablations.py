@@ -112,7 +112,9 @@ def variants(
 
     order = list(QUESTIONS)
     same = (one for one in ablations if _comparable(base, one))
-    found = [(changed, one) for one in same if (changed := _differing(base, one)) and _nearest(one, made, base) is base]
+    found = [
+        (changed, one) for one in same if (changed := _differing(base, one)) and _nearest(one, made or [base]) is base
+    ]
     return sorted(found, key=lambda pair: [place(name) for name in pair[0]])
 
 
@@ -120,9 +122,8 @@ def _comparable(one: Predicted, other: Predicted) -> bool:
     return one.record.model == other.record.model and _on_the_same_clips(one, other)
 
 
-def _nearest(one: Predicted, made: Sequence[Predicted], otherwise: Predicted) -> Predicted:
-    rows = [row for row in made if _comparable(row, one)] or [otherwise]
-    return min(rows, key=lambda row: len(_differing(row, one)))
+def _nearest(one: Predicted, made: Sequence[Predicted]) -> Predicted:
+    return min((row for row in made if _comparable(row, one)), key=lambda row: len(_differing(row, one)))
 
 
 def _on_the_same_clips(one: Predicted, other: Predicted) -> bool:
