@@ -58,6 +58,16 @@ def test_shrinking_is_that_of_an_independent_library() -> None:
     assert np.abs(small - exact).max() <= 0.5
 
 
+@pytest.mark.parametrize("side", [2, 3, 15, 16, 17, 64])
+def test_shrinking_rounds_halves_up_whatever_the_sums(side: int) -> None:
+    """White stays white, where sums outgrow 16 bits too, and means go to the nearest grey level, of two the higher."""
+    videos = np.random.default_rng(side).integers(0, 256, (2, 2, 2 * side, 2 * side, 3), np.uint8)
+    videos[0, 0] = 255
+    means = videos.reshape(2, 2, 2, side, 2, side, 3).sum((3, 5), dtype=np.int64) / side**2
+    assert np.array_equal(shrunk(videos, 2), np.floor(means + 0.5))
+    assert (shrunk(videos, 2)[0, 0] == 255).all()
+
+
 @pytest.mark.parametrize(
     ("form", "frames", "size", "message"),
     [

@@ -172,7 +172,8 @@ def backdrop_of(clips: Clips) -> Images:
 
 def turned_and_mirrored(places: Places) -> Float[Tensor, "eight_batch time 2"]:
     """All of them as they are, then as they are after each other symmetry of the square: no direction is another's."""
-    mirrored = torch.cat([places, places * places.new_tensor([-1, 1])])
+    across, down = places.unbind(-1)
+    mirrored = torch.cat([places, torch.stack([-across, down], dim=-1)])
     upright = torch.cat([mirrored, -mirrored])
     return torch.cat([upright, upright.flip(-1)])
 

@@ -46,7 +46,8 @@ class View:
                 f"such as {max(time // 2, 1)}; try --set frames={max(time // 2, 1)}"
             )
         self.whole, self.directory, self.manifest = whole, whole.directory, whole.manifest
-        self.moments = np.arange(0, time, time // kept)
+        self._every = time // kept
+        self.moments = np.arange(0, time, self._every)
         self._apart = form == "frames"
         self.copies = kept if self._apart else 1
         self.video_shape = (1 if self._apart else kept, image_size, image_size, channels)
@@ -73,15 +74,20 @@ class View:
     def read_videos(self, indices: Any, out: np.ndarray | None = None) -> UInt8[np.ndarray, "clips time size size 3"]:
         """Frames of some, uint8, into `out` where it is given."""
         numbers = np.arange(len(self))[indices]
-        clips, moments = np.divmod(numbers, self.copies)
-        needed, places = np.unique(clips, return_inverse=True)
-        videos = self.whole.read_videos(needed)[:, self.moments]
-        taken = videos[places, moments][:, None] if self._apart else videos[places]
+        if self._apart:
+            clips, moments = np.divmod(numbers, self.copies)
+            needed, places = np.unique(clips, return_inverse=True)
+            taken = self._kept(needed)[places, moments][:, None]
+        else:
+            taken = self._kept(numbers)
         small = shrunk(taken, self.video_shape[1])
         if out is None:
             return small
         out[:] = small
         return out
+
+    def _kept(self, clips: np.ndarray) -> UInt8[np.ndarray, "clips kept height width 3"]:
+        return self.whole.read_videos(clips)[:, :: self._every]
 
 
 def shrunk(
@@ -91,7 +97,11 @@ def shrunk(
     side = videos.shape[2] // image_size
     if side == 1:
         return np.ascontiguousarray(videos)
-    clips, time, _, _, channels = videos.shape
-    squares = videos.reshape(clips, time, image_size, side, image_size, side, channels)
-    sums = squares.sum(axis=(3, 5), dtype=np.uint32)
-    return ((2 * sums + side * side) // (2 * side * side)).astype(np.uint8)
+    area = side * side
+    wide = np.uint16 if 256 * area <= 2**16 else np.uint32
+    small = np.empty((*videos.shape[:2], image_size, image_size, videos.shape[-1]), np.uint8)
+    for clip, into in zip(videos, small, strict=True):  # one at a time, which the processor's cache holds
+        rows = sum((clip[:, row::side] for row in range(1, side)), clip[:, ::side].astype(wide))
+        sums = sum((rows[:, :, column::side] for column in range(side)), wide(area // 2))
+        np.floor_divide(sums, area, out=into, casting="unsafe")
+    return small
