@@ -101,7 +101,11 @@ def shrunk(
     wide = np.uint16 if 256 * area <= 2**16 else np.uint32
     small = np.empty((*videos.shape[:2], image_size, image_size, videos.shape[-1]), np.uint8)
     for clip, into in zip(videos, small, strict=True):  # one at a time, which the processor's cache holds
-        rows = sum((clip[:, row::side] for row in range(1, side)), clip[:, ::side].astype(wide))
-        sums = sum((rows[:, :, column::side] for column in range(side)), wide(area // 2))
+        rows = clip[:, ::side].astype(wide)
+        for row in range(1, side):
+            rows += clip[:, row::side]
+        sums = rows[:, :, ::side] + wide(area // 2)
+        for column in range(1, side):
+            sums += rows[:, :, column::side]
         np.floor_divide(sums, area, out=into, casting="unsafe")
     return small
