@@ -9,8 +9,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from benchmark import flops
 from benchmark.checkpoint import Checkpoint
 from benchmark.choice import read_choice
 from benchmark.classification import Classification
@@ -90,7 +90,7 @@ def flops_per_clip(network: nn.Module, shape: tuple[int, int, int, int], classes
     """
     training = network.training
     frames, channels, height, width = shape
-    with FlopCounterMode(display=False) as counter:
+    with flops.counter() as counter:
         logits = network.eval()(torch.zeros(1, channels, frames, height, width))
     network.train(training)
     found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__

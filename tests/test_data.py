@@ -177,7 +177,6 @@ def test_error_of_the_reader_reaches_the_trainer() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("form", INPUTS)
 @pytest.mark.parametrize("resident", [True, False])
 def test_batches_on_a_gpu_are_those_of_the_processor(form: str, resident: bool) -> None:
@@ -196,7 +195,6 @@ def test_batches_on_a_gpu_are_those_of_the_processor(form: str, resident: bool) 
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("taken", [0, 1, 3])
 def test_an_epoch_may_be_left_early_on_a_gpu(taken: int) -> None:
     """While the GPU is still at work for the batches that were taken, another epoch begins: it has the right clips."""

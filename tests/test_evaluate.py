@@ -12,7 +12,7 @@ from moving_squares import MemorySplit
 from sklearn.metrics import accuracy_score, confusion_matrix
 from torch import nn
 
-from benchmark import evaluate
+from benchmark import evaluate, flops
 from benchmark.checkpoint import Checkpoint
 from benchmark.classification import Classification
 from benchmark.data import Clips
@@ -98,6 +98,16 @@ def test_network_that_gives_no_logits_is_refused() -> None:
     for network in (nn.Sequential(nn.Conv3d(3, 7, 1), Mean()), nn.Conv3d(3, 10, 1)):
         with pytest.raises(ModelError, match=r"gives \(1, .* for one clip: expected logits of shape \(1, 10\)"):
             evaluate.flops_per_clip(network, (8, 3, 16, 16), 10)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_cost_of_recurrent_layers_has_its_closed_form(device: str) -> None:
+    """Which torch's counter alone leaves out: four gates from what is below and from before."""
+    batch, steps, inputs, hidden = 3, 7, 5, 8
+    network = nn.LSTM(inputs, hidden, 2, batch_first=True).to(device)
+    with torch.no_grad(), flops.counter() as counter:
+        network(torch.zeros(batch, steps, inputs, device=device))
+    assert counter.get_total_flops() == 2 * batch * steps * 4 * hidden * ((inputs + hidden) + (hidden + hidden))
 
 
 def test_cost_of_a_convolution_has_its_closed_form() -> None:

@@ -172,7 +172,6 @@ def test_steps_of_a_phase_are_alike(trained: ModuleType) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_its_steps_are_replayed_on_a_gpu(trained: ModuleType) -> None:
     """Nothing in a step waits for the device or draws from the processor."""
     network, batch = built(trained)

@@ -16,8 +16,7 @@ from benchmark.recipe import Training
 from benchmark.replay import STEPS_BEFORE, Replay
 from benchmark.world import ALONE
 
-needs_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
-DEVICES = ["pretended", pytest.param("cuda", marks=needs_gpu)]
+DEVICES = ["pretended", pytest.param("cuda", marks=pytest.mark.gpu)]
 """Pretended: the processor, where recording takes a step and takes it back, and a replay takes it again."""
 
 RECIPE = Training(learning_rate=0.01, weight_decay=0.1, label_smoothing=0.1, gradient_clip=1.0, precision="32-true")
@@ -129,7 +128,6 @@ def test_a_replayed_run_is_the_run_itself(device: torch.device) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_dropout_draws_anew_in_every_replay() -> None:
     """The same batch without learning: another mask, another loss."""
     made = learner(torch.device("cuda"), nn.Dropout(0.5))
@@ -143,7 +141,6 @@ def test_dropout_draws_anew_in_every_replay() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("between", [lambda x: x * x.sum().sign().item(), lambda x: x + torch.ones(8).to(x.device)])
 def test_what_torch_cannot_record_is_launched_one_by_one(between: Callable[[Tensor], Tensor]) -> None:
     """Waiting for the device, and copying to it."""

@@ -329,7 +329,6 @@ def test_stop_outside_training_says_so_too(
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_run_on_a_gpu_learns_as_well(model: Path, squares: Path, tmp_path: Path, precision: str) -> None:
     """The device is found, clips live there, and the result says so; a run stopped there goes on there."""

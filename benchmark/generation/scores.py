@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from benchmark import flops
 from benchmark.data import Batch, Clips, places_of
 from benchmark.generation import metrics
 from benchmark.generation.class_reader import class_agreement, class_reader
@@ -71,7 +71,7 @@ def flops_per_sample(network: nn.Module, attributes: int) -> int:
     training = network.training
     device = next(network.parameters()).device
     told = torch.zeros(1, attributes, device=device) if attributes else None
-    with FlopCounterMode(display=False) as counter, torch.random.fork_rng():
+    with flops.counter() as counter, torch.random.fork_rng():
         network.eval().sample(1, told)  # type: ignore[operator]
     network.train(training)
     return counter.get_total_flops()

@@ -10,9 +10,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark import evaluate, stages
+from benchmark import evaluate, flops, stages
 from benchmark.checkpoint import Checkpoint
 from benchmark.choice import Choice, Splits, read_choice, write_choice
 from benchmark.data import ClipDataset, Clips, sequential
@@ -158,7 +157,7 @@ def flops_per_frame(network: nn.Module, shape: tuple[int, int, int, int]) -> int
     """Floating-point operations of `HORIZON` predicted frames of one clip, over their number."""
     training, device = network.training, next(network.parameters()).device
     context = torch.zeros(1, shape[1], CONTEXT, *shape[2:], device=device)
-    with FlopCounterMode(display=False) as counter, torch.random.fork_rng():
+    with flops.counter() as counter, torch.random.fork_rng():
         network.eval().predict(context, HORIZON)  # type: ignore[operator]
     network.train(training)
     return counter.get_total_flops() // HORIZON
