@@ -65,16 +65,19 @@ class KeptRows:
     Args:
         path: of the file.
         settings: of the study; rows of others are refused.
+        grows: name of the setting that says which rows are wanted; rows of another choice stay good.
 
     Raises:
         TrainingError: the file is of other settings.
     """
 
-    def __init__(self, path: Path, settings: dict[str, Any]) -> None:
+    def __init__(self, path: Path, settings: dict[str, Any], grows: str = "") -> None:
         self._path, self._settings = path, stages.plain(settings)
+        self._settings.pop(grows, None)
         self.rows: list[dict[str, Any]] = []
         if path.exists():
             kept = json.loads(path.read_text("utf-8"))
+            kept["settings"].pop(grows, None)
             refuse_change(path.parent, kept["settings"], self._settings)
             self.rows = kept["rows"]
 
@@ -90,6 +93,10 @@ def _there(planned: Plan, settings: dict[str, Any], seeds: int) -> dict[str, Any
     if not planned.folder.study.exists():
         return None
     there = stages.plain(dataclasses.asdict(study_record.read(planned.folder.study)))
+    grows = getattr(planned.model.module, "GROWS", "")
+    grown = bool(grows) and _is_part(there["config"][grows], settings[grows])
+    if grown:
+        there["config"][grows] = settings[grows]
     difference = first_difference(there["config"], settings)
     if difference is not None:
         name, before, now = difference
@@ -97,4 +104,9 @@ def _there(planned: Plan, settings: dict[str, Any], seeds: int) -> dict[str, Any
             f"{planned.folder.study} is of {name} = {before}, and now {name} is {now}: "
             "start again with --overwrite, or keep both with another --runs folder"
         )
-    return there if len(there["seeds"]) >= seeds else None
+    return there if len(there["seeds"]) >= seeds and not grown else None
+
+
+def _is_part(before: list[str], now: list[str]) -> bool:
+    """Whether what is asked for now, all if nothing is named, holds what was before, and more."""
+    return bool(before) and (not now or set(before) < set(now))

@@ -77,6 +77,59 @@ def test_finished_study_is_not_run_again(study: Path, tmp_path: Path) -> None:
     assert run(study, tmp_path, overwrite=True, settings={"points": "4"})["seeds"][0]["findings"] == {"answer": 4}
 
 
+GROWING = '''"""A study for tests, of several parts."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from benchmark.study import KeptRows
+
+TASK = "study"
+INPUT = "points"
+SOURCE = "tests"
+GROWS = "parts"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    parts: tuple[str, ...] = ()
+    points: int = 3
+
+
+def study(config, seed, folder, device, say):
+    kept = KeptRows(folder / "rows.json", dataclasses.asdict(config), GROWS)
+    for part in config.parts or ("a", "b", "c"):
+        if part not in [row["part"] for row in kept.rows]:
+            say(part)
+            kept.add({"part": part})
+    return {"rows": kept.rows}
+'''
+
+
+def test_more_may_be_asked_of_a_finished_study(tmp_path: Path) -> None:
+    """What it has is kept, and the rest made; less, others, or other settings are refused."""
+    study = tmp_path / "growing.py"
+    study.write_text(GROWING)
+
+    def grown(parts: str, **settings: str) -> list[str]:
+        said: list[str] = []
+        options = Options(runs=tmp_path, resume=True, settings={"parts": parts, **settings})
+        made = run_study(make_plan(spec.find(str(study)), options), options, said.append)
+        assert made["config"]["parts"] == [part for part in parts.split(",") if part]
+        assert json.loads((tmp_path / "growing" / "study.json").read_text()) == made
+        return [line for line in said if len(line) == 1]
+
+    assert grown("a") == ["a"]
+    assert grown("a") == []
+    assert grown("a,b") == ["b"]
+    for parts, settings in (("b", {}), ("b,c", {}), ("a,b,c", {"points": "4"})):
+        with pytest.raises(TrainingError, match="start again with --overwrite"):
+            grown(parts, **settings)
+    assert grown("") == ["c"]
+    with pytest.raises(TrainingError, match="start again with --overwrite"):
+        grown("a,b,c")
+
+
 def test_stopped_study_says_how_to_go_on(study: Path, tmp_path: Path) -> None:
     """What the study kept stays, and the same command takes it up."""
     with pytest.raises(StoppedError, match="the same command with --resume goes on"):

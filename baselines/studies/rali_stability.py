@@ -33,6 +33,9 @@ TASK = "study"
 INPUT = "clips"
 SOURCE = "Mastropietro 2017, section 6.2"
 
+GROWS = "factors"
+"""More of them may be asked for later; what is finished is kept."""
+
 REFERENCE = "reference"
 
 
@@ -112,7 +115,7 @@ def study(config: Config, seed: int, folder: Path, device: torch.device, say: Ca
         DynamicsError: whatever a user can cause.
         OSError: a folder is missing, unwritable or full.
     """
-    kept = KeptRows(folder / "rows.json", {**dataclasses.asdict(config), "factors": [], "seed": seed})
+    kept = KeptRows(folder / "rows.json", {**dataclasses.asdict(config), "seed": seed}, GROWS)
     done = {row["name"] for row in kept.rows}
     for name, variant in variants(config.few_per_class).items():
         wanted = not config.factors or name in config.factors or name == REFERENCE

@@ -43,6 +43,9 @@ TASK = "study"
 INPUT = "clips"
 SOURCE = "Mastropietro 2017, sections 6.1.1 and 6.3.4; Srivastava et al. 2015, arXiv 1502.04681, section 4.3"
 
+GROWS = "models"
+"""More of them may be asked for later; what is finished is kept."""
+
 PROBE, TUNED = "probe", "fine-tuned"
 TRAINED, UNTRAINED = "trained", "untrained"
 TARGETS = ("class", "path", "speed")
@@ -119,7 +122,7 @@ def study(config: Config, seed: int, folder: Path, device: torch.device, say: Ca
         DynamicsError: a run or the data are missing, or a network has no features to show.
         OSError: a file cannot be read or written.
     """
-    kept = KeptRows(folder / "rows.json", {**dataclasses.asdict(config), "seed": seed})
+    kept = KeptRows(folder / "rows.json", {**dataclasses.asdict(config), "seed": seed}, GROWS)
     done = {Key(*(row[name] for name in Key._fields)) for row in kept.rows}
     splits = {
         name: dynamics_gen.open(Path(config.data) / directory_name("standard", config.size) / name) for name in SPLITS
