@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+
 import dynamics_gen
 from benchmark import evaluate, machine, progress, record
 from benchmark.checkpoint import Checkpoint, first_difference
@@ -30,7 +32,8 @@ def started(planned: Plan, options: Options, say: Callable[[str], None]) -> Iter
     Of several processes that train together, all call this, and the first holds the folder.
 
     Raises:
-        TrainingError: the folder is in use, or holds an earlier run that nobody said what to do with.
+        TrainingError: the folder is in use, or holds an earlier run that nobody said what to do with; or the GPU has
+            too little memory.
         StoppedError: the user pressed Ctrl-C.
     """
     folder, world = planned.folder, planned.world
@@ -55,6 +58,12 @@ def started(planned: Plan, options: Options, say: Callable[[str], None]) -> Iter
             yield Splits(options.dataset, dynamics_gen.open)
         except KeyboardInterrupt:
             raise StoppedError("stopped: what was finished is kept; the same command with --resume goes on") from None
+        except torch.cuda.OutOfMemoryError as error:
+            wanted = str(error).partition(" Process ")[0].rstrip(".")  # torch goes on with every process there
+            raise TrainingError(
+                f"{wanted}: what was finished is kept; leave the GPU to this run and go on with --resume, or start "
+                "again with a smaller --batch-size"
+            ) from None
 
 
 def opened_to_learn(splits: Splits, options: Options) -> dict[str, ClipDataset]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from safetensors.numpy import load_file
 import dynamics_gen
 from benchmark import choice, machine, predictions, record, spec
 from benchmark.choice import read_choice
+from benchmark.classification import Classification
+from benchmark.data import Batch
 from benchmark.errors import StoppedError, TrainingError
 from benchmark.plan import Options, make_plan
 from benchmark.run import run_model
@@ -313,6 +316,29 @@ def test_full_disk_leaves_the_last_checkpoint(
     assert str(caught.value.filename).endswith("checkpoint.pt")
     assert not list(tmp_path.rglob("*.tmp"))
     assert len(run(model, squares, tmp_path, resume=True).seeds[0].history) == 6
+
+
+def test_too_little_memory_of_a_gpu_is_one_sentence(
+    model: Path, squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says how much was wanted and what to try, not which processes are there; epochs that are over are kept."""
+    real, steps = Classification.training_step, []
+    told = (
+        "CUDA out of memory. Tried to allocate 54.00 MiB. GPU 0 has a capacity of 79.18 GiB of which 27.00 MiB is free"
+    )
+
+    def full(learner: Classification, batch: Batch, progress: float) -> Mapping[str, torch.Tensor]:
+        steps.append(progress)
+        if len(steps) == 20:  # of 8 an epoch
+            raise torch.cuda.OutOfMemoryError(f"{told}. Process 557 has 66.00 MiB memory in use. Process 845 has more.")
+        return real(learner, batch, progress)
+
+    monkeypatch.setattr(Classification, "training_step", full)
+    with pytest.raises(TrainingError) as caught:
+        run(model, squares, tmp_path)
+    assert str(caught.value).startswith(f"{told}: what was finished is kept; leave the GPU to this run and go on with")
+    assert len(run(model, squares, tmp_path, resume=True).seeds[0].history) == 6
+    assert steps[20] == pytest.approx(2 / 6)
 
 
 def test_stop_outside_training_says_so_too(
