@@ -22,7 +22,9 @@ A predictor (`prediction`) sees the beginning of clips. Its `INPUT` is `clips`; 
 defines `build(config, shape)`, which returns a network of `benchmark.prediction.contract`, or `predict(config, context,
 count)`, a rule without weights, which returns the next frames of clips [B, C, T, H, W]; a rule has no `TRAINING`.
 
-A study (`study`) defines `study(config, seed, folder, device, say)`, an experiment of its own on data of its own.
+A study (`study`) defines `study(config, seed, folder, device, say)`, an experiment of its own on data of its own. If it
+states `GROWS`, the name of a setting that says which of its parts are wanted (all, if none is named), a finished study
+may be asked for more of them.
 """
 
 from __future__ import annotations
