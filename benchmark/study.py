@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,11 @@ def run_study(planned: Plan, options: Options, say: Callable[[str], None]) -> di
             return there
         found = []
         for seed in range(options.seeds):
-            start = time.monotonic()
             working = folder.path / f"seed-{seed}"
             working.mkdir(exist_ok=True)
-            findings = planned.model.module.study(planned.config, seed, working, planned.device, say)
-            found.append(
-                StudySeed(seed=seed, findings=stages.plain(findings), seconds=round(time.monotonic() - start, 1))
-            )
+            with _timed(working / "seconds.json") as seconds:
+                findings = planned.model.module.study(planned.config, seed, working, planned.device, say)
+            found.append(StudySeed(seed=seed, findings=stages.plain(findings), seconds=seconds()))
         made = Study(
             study_version=STUDY_VERSION,
             study=description.name,
@@ -57,6 +56,21 @@ def run_study(planned: Plan, options: Options, say: Callable[[str], None]) -> di
             environment=machine.environment(planned.hardware, planned.training.precision),
         )
         return stages.plain(dataclasses.asdict(study_record.write(made, folder.study)))
+
+
+@contextlib.contextmanager
+def _timed(path: Path) -> Iterator[Callable[[], float]]:
+    """Tells how many seconds were spent within it, by processes that stopped here too: the file keeps them."""
+    before = float(json.loads(path.read_text("utf-8"))) if path.exists() else 0.0
+    start = time.monotonic()
+
+    def seconds() -> float:
+        return round(before + time.monotonic() - start, 1)
+
+    try:
+        yield seconds
+    finally:
+        write_whole(path, f"{seconds()}\n".encode())
 
 
 class KeptRows:

@@ -135,8 +135,11 @@ def test_stopped_study_says_how_to_go_on(study: Path, tmp_path: Path) -> None:
     with pytest.raises(StoppedError, match="the same command with --resume goes on"):
         run(study, tmp_path, settings={"stopped": "true"})
     assert not (tmp_path / "my_study" / "study.json").exists()
-    run(study, tmp_path, resume=True)
+    spent = tmp_path / "my_study" / "seed-0" / "seconds.json"
+    spent.write_text(str(float(spent.read_text()) + 100))
+    made = run(study, tmp_path, resume=True)
     assert (tmp_path / "my_study" / "seed-0" / "visits").read_text() == "xx"
+    assert 100 <= made["seeds"][0]["seconds"] < 110
 
 
 def test_a_study_has_no_recipe(study: Path, tmp_path: Path) -> None:
