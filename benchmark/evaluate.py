@@ -88,11 +88,9 @@ def flops_per_clip(network: nn.Module, shape: tuple[int, int, int, int], classes
     Raises:
         ModelError: what it gives are no logits of that many classes.
     """
-    training = network.training
     frames, channels, height, width = shape
-    with flops.counter() as counter:
-        logits = network.eval()(torch.zeros(1, channels, frames, height, width))
-    network.train(training)
+    with flops.counted(network) as counter:
+        logits = network(torch.zeros(1, channels, frames, height, width))
     found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
     if found != (1, classes):
         raise ModelError(f"the network gives {found} for one clip: expected logits of shape {(1, classes)}")

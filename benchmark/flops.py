@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 Shape = Sequence[int]
 
 
-def counter() -> FlopCounterMode:
-    """Counts what is done within it; `get_total_flops` tells."""
-    return FlopCounterMode(display=False, custom_mapping={**_RECURRENT})
+@contextlib.contextmanager
+def counted(network: nn.Module) -> Iterator[FlopCounterMode]:
+    """Counts what is done within it, the network in evaluation; its mode is restored, and `get_total_flops` tells."""
+    training = network.training
+    with FlopCounterMode(display=False, custom_mapping=_RECURRENT) as counter:
+        network.eval()
+        yield counter
+    network.train(training)
 
 
-def _of_weights(steps: Shape, weights: Sequence[Shape]) -> int:
+def _layers(steps: Shape, weights: Sequence[Shape], *_: Any, **__: Any) -> int:
     """Every matrix is multiplied with a vector in each step of each sequence; biases and gates are not counted."""
     return 2 * math.prod(steps[:2]) * sum(math.prod(shape) for shape in weights if len(shape) == 2)
 
 
 def _layer(steps: Shape, to_hidden: Shape, across: Shape, *_: Any, **__: Any) -> int:
-    return _of_weights(steps, (to_hidden, across))
-
-
-def _layers(steps: Shape, weights: Sequence[Shape], *_: Any, **__: Any) -> int:
-    return _of_weights(steps, weights)
+    return _layers(steps, (to_hidden, across))
 
 
 _RECURRENT = {

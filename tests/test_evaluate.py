@@ -105,7 +105,7 @@ def test_cost_of_recurrent_layers_has_its_closed_form(device: str) -> None:
     """Which torch's counter alone leaves out: four gates from what is below and from before."""
     batch, steps, inputs, hidden = 3, 7, 5, 8
     network = nn.LSTM(inputs, hidden, 2, batch_first=True).to(device)
-    with torch.no_grad(), flops.counter() as counter:
+    with torch.no_grad(), flops.counted(network) as counter:
         network(torch.zeros(batch, steps, inputs, device=device))
     assert counter.get_total_flops() == 2 * batch * steps * 4 * hidden * ((inputs + hidden) + (hidden + hidden))
 

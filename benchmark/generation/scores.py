@@ -68,12 +68,10 @@ def flops_per_sample(network: nn.Module, attributes: int) -> int:
         network: a generator; its mode is restored.
         attributes: how many numbers it is told; 0 if none.
     """
-    training = network.training
     device = next(network.parameters()).device
     told = torch.zeros(1, attributes, device=device) if attributes else None
-    with flops.counter() as counter, torch.random.fork_rng():
-        network.eval().sample(1, told)  # type: ignore[operator]
-    network.train(training)
+    with flops.counted(network) as counter, torch.random.fork_rng():
+        network.sample(1, told)  # type: ignore[operator]
     return counter.get_total_flops()
 
 

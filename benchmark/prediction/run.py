@@ -155,11 +155,10 @@ def continuation(planned: Plan, seed: int, shape: tuple[int, int, int, int]) -> 
 @torch.no_grad()
 def flops_per_frame(network: nn.Module, shape: tuple[int, int, int, int]) -> int:
     """Floating-point operations of `HORIZON` predicted frames of one clip, over their number."""
-    training, device = network.training, next(network.parameters()).device
+    device = next(network.parameters()).device
     context = torch.zeros(1, shape[1], CONTEXT, *shape[2:], device=device)
-    with flops.counter() as counter, torch.random.fork_rng():
-        network.eval().predict(context, HORIZON)  # type: ignore[operator]
-    network.train(training)
+    with flops.counted(network) as counter, torch.random.fork_rng():
+        network.predict(context, HORIZON)  # type: ignore[operator]
     return counter.get_total_flops() // HORIZON
 
 
