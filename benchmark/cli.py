@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark import figures, spec, tune_command
+from benchmark import figures, machine, spec, tune_command
 from benchmark.classify_command import classify
 from benchmark.generation import command
 from benchmark.human.command import human
@@ -23,7 +23,7 @@ from benchmark.reproduction.command import reproduce
 from benchmark.several import described, in_turn
 from benchmark.submission.command import submit
 from dynamics_gen.config import RELEASES, SIZES, directory_name
-from dynamics_gen.console import Failure, Group
+from dynamics_gen.console import Failure, Group, one_sentence
 from dynamics_gen.version import __version__
 
 if TYPE_CHECKING:
@@ -33,7 +33,16 @@ if TYPE_CHECKING:
     from benchmark.record import Record
 
 
-@click.group(cls=Group)
+class _Group(Group):
+    """Commands some of which use a GPU."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command."""
+        with one_sentence(), machine.enough_memory("leave the GPU to this command, or take --device cpu"):
+            return super().invoke(ctx)
+
+
+@click.group(cls=_Group)
 @click.version_option(__version__, prog_name="bench")
 def main() -> None:
     """Trains, scores and compares models on Dynamics.

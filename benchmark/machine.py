@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.errors import TrainingError
 from benchmark.recipe import PRECISIONS
 from benchmark.record import Environment
 from dynamics_gen.errors import ConfigError, UnknownNameError
@@ -96,6 +97,22 @@ def _multiplies_bfloat16() -> bool:
     import torch
 
     return torch.backends.mkldnn.is_available() and torch.cpu._is_avx512_bf16_supported()
+
+
+@contextlib.contextmanager
+def enough_memory(advice: str) -> Iterator[None]:
+    """Within it, a GPU with too little memory is one sentence: how much was wanted, of how much, and `advice`.
+
+    Raises:
+        TrainingError: it has too little.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's; it may not have been loaded at all
+            raise
+        wanted = str(error).partition(" Process ")[0].rstrip(".")  # torch goes on with every process there
+        raise TrainingError(f"{wanted}: {advice}") from None
 
 
 @contextlib.contextmanager

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-
 import dynamics_gen
 from benchmark import evaluate, machine, progress, record
 from benchmark.checkpoint import Checkpoint, first_difference
@@ -55,15 +53,13 @@ def started(planned: Plan, options: Options, say: Callable[[str], None]) -> Iter
             world.agreed(prepare)
             if planned.device.type == "cpu":
                 machine.keep_freed_memory()
-            yield Splits(options.dataset, dynamics_gen.open)
+            with machine.enough_memory(
+                "what was finished is kept; leave the GPU to this run and go on with --resume, or start again with a "
+                "smaller --batch-size"
+            ):
+                yield Splits(options.dataset, dynamics_gen.open)
         except KeyboardInterrupt:
             raise StoppedError("stopped: what was finished is kept; the same command with --resume goes on") from None
-        except torch.cuda.OutOfMemoryError as error:
-            wanted = str(error).partition(" Process ")[0].rstrip(".")  # torch goes on with every process there
-            raise TrainingError(
-                f"{wanted}: what was finished is kept; leave the GPU to this run and go on with --resume, or start "
-                "again with a smaller --batch-size"
-            ) from None
 
 
 def opened_to_learn(splits: Splits, options: Options) -> dict[str, ClipDataset]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmark import spec
+from benchmark import machine, spec
 from benchmark.options import DEVICE, place
 from benchmark.several import described, in_turn
 from dynamics_gen.config import RELEASES, SIZES
@@ -47,7 +47,8 @@ def tune(models: tuple[str, ...], trials: int, epochs: int | None, seed: int, ta
         make_plan(one, options)  # a mistake in the last is told before the first is trained
 
     def work(one: spec.Description) -> None:
-        won = tune_model(one, budget, options, table, say=lambda line: click.echo(line, err=True))
+        with machine.enough_memory("finished trials are kept; leave the GPU to this command, and it goes on"):
+            won = tune_model(one, budget, options, table, say=lambda line: click.echo(line, err=True))
         click.echo(f"{one.name}: {100 * (won.valid_error or 0):.1f} % wrong on valid, the best of {trials} trials")
         click.echo(trials_table.literal(won, one.training))
 

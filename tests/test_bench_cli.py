@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from moving_squares import MODEL, build_squares
 
-from benchmark import cli, figures, spec
+from benchmark import cli, figures, spec, tune
 from leaderboard.table import main as board
 
 ROOT = Path(__file__).parent.parent
@@ -320,6 +323,45 @@ def test_mistake_is_one_sentence(
     assert sentence in result.stderr
     assert result.stderr.count("\n") == 1
     assert not list(tmp_path.rglob("checkpoint.pt"))
+
+
+def test_too_little_memory_of_a_gpu_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the command."""
+
+    def make_table(root: Path, runs: Path | None, check: bool) -> str:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 MiB. Process 7 has 1 GiB in use.")
+
+    monkeypatch.setattr("leaderboard.table.main", make_table)
+    result = bench("table")
+    assert result.exit_code == 1
+    told = "CUDA out of memory. Tried to allocate 2 MiB: leave the GPU to this command, or take --device cpu"
+    assert result.stderr == f"error: {told}\n"
+
+
+def test_model_too_large_for_a_gpu_does_not_keep_the_next_from_being_tuned(
+    model: Path, squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of two finds too little memory; trials of the second are in the table."""
+    (tmp_path / "second_net.py").write_text(MODEL)
+    real, fits = tune.fit, []
+
+    def fit(*of: Any) -> Any:
+        fits.append(of)
+        if len(fits) == 1:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Process 7 has 1 GiB in use.")
+        return real(*of)
+
+    monkeypatch.setattr(tune, "fit", fit)
+    asked = ("--size", "tiny", "--trials", "1", "--epochs", "1", "--data", squares, "--table", tmp_path / "trials.csv")
+    result = bench("tune", model, tmp_path / "second_net.py", *asked, "--runs", tmp_path / "runs")
+    assert result.exit_code == 1
+    told = (
+        "error: tiny_net: CUDA out of memory: finished trials are kept; leave the GPU to this command, and it goes on"
+    )
+    assert told in result.stderr.splitlines()
+    assert [row["model"] for row in csv.DictReader((tmp_path / "trials.csv").read_text().splitlines())] == [
+        "second_net"
+    ]
 
 
 @pytest.mark.parametrize("words", [("--set", "width"), ("--epochs", "many"), ("--nonsense",), ("--workers", "0")])
