@@ -1,4 +1,4 @@
-"""Learning to classify clips: cross-entropy or the network's own losses, AdamW, the epoch with the fewest errors."""
+"""Learning to classify clips: cross-entropy or the network's own losses, AdamW or SGD, the epoch with fewest errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import SGD, AdamW, Optimizer
 
 from benchmark.batch_norm import synchronised
 from benchmark.data import Batch
@@ -51,7 +51,7 @@ class Classification(Learner):
 
     Args:
         network: clips [B, C, T, H, W] to logits [B, classes]; trained on the cross-entropy, or on its `OwnLosses`.
-        recipe: learning rate, decay, smoothing, clipping.
+        recipe: optimiser, learning rate, decay, smoothing, clipping.
         fabric: puts the network on its device, in its precision.
         world: the processes that learn from a share of every batch each.
     """
@@ -72,13 +72,18 @@ class Classification(Learner):
             for weights, decay in ((decayed, recipe.weight_decay), (spared, 0.0))
             if weights
         ]
-        optimiser = AdamW(groups, lr=recipe.learning_rate, **optimiser_settings(fabric.device))
+        optimiser: Optimizer = (
+            AdamW(groups, lr=recipe.learning_rate, **optimiser_settings(fabric.device))
+            if recipe.optimiser == "adamw"
+            else SGD(groups, lr=recipe.learning_rate, momentum=0.9)
+        )
         self._forward, self._optimiser = fabric.setup(network, optimiser)
         self._cross_entropy = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
         if self._has_losses:
             self._forward.mark_forward_method("losses")
         phase = network.phase if isinstance(network, Phased) else None
-        if fabric.device.type == "cuda" and world.size == 1 and (phase or not self._has_losses):
+        can_replay = recipe.optimiser == "adamw" and (phase or not self._has_losses)  # a replay keeps SGD's first rate
+        if fabric.device.type == "cuda" and world.size == 1 and can_replay:
             self.replay = Replay(self._step, self.modules(), self.optimisers(), phase)
 
     def modules(self) -> Mapping[str, nn.Module]:
@@ -86,11 +91,11 @@ class Classification(Learner):
         return {"network": self.network}
 
     def optimisers(self) -> Mapping[str, Optimizer]:
-        """Its AdamW."""
-        return {"adamw": self._optimiser.optimizer}
+        """One, under its recipe's name."""
+        return {self.recipe.optimiser: self._optimiser.optimizer}
 
     def training_step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
-        """One step of AdamW; returns `loss`, `error`, the share of clips whose likeliest class is wrong, and others.
+        """One step; returns `loss`, `error`, the share of clips whose likeliest class is wrong, and others.
 
         All are means over the shares of all processes.
         """

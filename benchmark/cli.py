@@ -18,7 +18,7 @@ from benchmark.generation import command
 from benchmark.human.command import human
 from benchmark.options import DEVICE, OVERWRITE, RESUME, WORKERS, place
 from benchmark.prediction.command import predict
-from benchmark.recipe import PRECISIONS
+from benchmark.recipe import OPTIMISERS, PRECISIONS
 from benchmark.reproduction.command import reproduce
 from benchmark.several import described, in_turn
 from benchmark.submission.command import submit
@@ -129,8 +129,9 @@ def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[s
 @click.option("--seeds", type=int, default=1, show_default=True, help="Trainings from scratch, seeds 0, 1, ….")
 @click.option("--epochs", type=int, help="Passes over train.")
 @click.option("--batch-size", type=int, help="Clips a step.")
+@click.option("--optimiser", help=f"{' or '.join(OPTIMISERS)}, with a momentum of 0.9; of classifiers.")
 @click.option("--learning-rate", type=float, help="At its highest, after the warm-up.")
-@click.option("--weight-decay", type=float, help="Decoupled, on weights of two axes or more.")
+@click.option("--weight-decay", type=float, help="On weights of two axes or more; AdamW decouples it.")
 @click.option("--warmup", type=float, help="Epochs over which the learning rate rises.")
 @click.option("--label-smoothing", type=float, help="Share of the target spread over all classes.")
 @click.option("--gradient-clip", type=float, help="Largest norm of the gradient; 0 leaves it alone.")
@@ -188,6 +189,7 @@ def run(models: tuple[str, ...], **wishes: Any) -> None:
         for name in (
             "epochs",
             "batch_size",
+            "optimiser",
             "learning_rate",
             "weight_decay",
             "warmup",

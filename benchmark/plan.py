@@ -15,7 +15,7 @@ from benchmark.classification import Classification
 from benchmark.data import ClipDataset, Clips
 from benchmark.flow import open_flow
 from benchmark.folder import RunFolder
-from benchmark.recipe import Training
+from benchmark.recipe import OF_CLASSIFIERS, Training
 from benchmark.spec import INPUTS, Description, Model, load
 from benchmark.world import ALONE, World
 from dynamics_gen.config import SPLITS, BuildConfig, clips_per_class, directory_name, release_named
@@ -243,7 +243,7 @@ def _refuse_what_has_no_effect(description: Description, options: Options) -> No
         ConfigError: one was given.
     """
     given = {name for name, value in options.training.items() if value is not None}
-    useless = given & {"label_smoothing"} if description.task in ("generation", "prediction") else given
+    useless = given & OF_CLASSIFIERS if description.task in ("generation", "prediction") else given
     flags = ["--" + name.replace("_", "-") for name in sorted(useless)] + ["--input"] * bool(options.input)
     if flags:
         raise ConfigError(

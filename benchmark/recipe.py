@@ -16,6 +16,9 @@ from dynamics_gen.config import SIZES
 from dynamics_gen.errors import ConfigError
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
+OPTIMISERS = ("adamw", "sgd")
+OF_CLASSIFIERS = frozenset({"label_smoothing", "optimiser"})
+"""Settings that mean nothing to models of other tasks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,8 +33,10 @@ class Training:
     batch_size: int = 32
     learning_rate: float = 1e-3
     """At its highest: after the warm-up, before the cosine."""
+    optimiser: str = "adamw"
+    """`adamw`, or `sgd` with a momentum of 0.9; of classifiers alone."""
     weight_decay: float = 0.01
-    """Decoupled (AdamW); on weights of two axes or more, not on biases and norms."""
+    """On weights of two axes or more, not on biases and norms. AdamW decouples it; SGD adds it to the gradient."""
     warmup: float = 1.0
     """Epochs over which the learning rate rises from zero."""
     label_smoothing: float = 0.0
@@ -63,8 +68,18 @@ class Training:
                 raise ConfigError(f"{name} is {value!r}: expected {kind} from {low:g} to {high:g}")
         if type(self.augment) is not bool:
             raise ConfigError(f"augment is {self.augment!r}: expected true or false")
+        if self.optimiser not in OPTIMISERS:
+            raise ConfigError(f"optimiser is {self.optimiser!r}: expected one of {', '.join(OPTIMISERS)}")
         if self.precision not in PRECISIONS:
             raise ConfigError(f"precision is {self.precision!r}: expected one of {', '.join(PRECISIONS)}")
+
+
+def whole(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's settings, and those that are younger than it at their defaults, which do what was done before.
+
+    What is fitted has none.
+    """
+    return {**{f.name: f.default for f in dataclasses.fields(Training)}, **recorded} if recorded else {}
 
 
 DEFAULTS: dict[str, dict[str, Any]] = {

@@ -40,6 +40,7 @@ class Trial:
     trial: int
     epochs: int
     batch_size: int
+    optimiser: str
     learning_rate: float
     weight_decay: float
     label_smoothing: float

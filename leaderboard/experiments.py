@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.recipe import whole
 from leaderboard.entries import Entry
 
 CLIPS = "clips a class"
@@ -74,7 +75,7 @@ QUESTIONS = (
 def settings(entry: Entry) -> dict[str, Any]:
     """Everything a record was made with that an experiment may vary, by name; lists as texts."""
     config = entry.record.config
-    own = {name: value for name, value in config.training.items() if name != "train_per_class"}
+    own = {name: value for name, value in whole(config.training).items() if name != "train_per_class"}
     found = {CLIPS: entry.train_per_class, "input": entry.record.input, **own, **config.model}
     return {name: str(value) if isinstance(value, list | dict) else value for name, value in found.items()}
 

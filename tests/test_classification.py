@@ -90,6 +90,20 @@ def test_first_step_of_adamw_has_its_closed_form() -> None:
     torch.testing.assert_close(weight.detach(), expected, rtol=0, atol=1e-5)
 
 
+def test_sgd_steps_have_their_closed_form() -> None:
+    """V ← 0.9 v + gradient + decay × weight, weight ← weight − rate × v, over two steps; resumed under its own name."""
+    one = learner(optimiser="sgd", learning_rate=0.01, weight_decay=0.5)
+    weight = one.network[2].weight  # type: ignore[index]
+    expected, velocity = weight.detach().clone(), torch.zeros_like(weight)
+    for step in range(2):
+        before = expected.clone()
+        one.training_step(batch(seed=step), 0.0)
+        velocity = 0.9 * velocity + weight.grad + 0.5 * before
+        expected -= 0.01 * velocity
+        torch.testing.assert_close(weight.detach(), expected)
+    assert list(one.optimisers()) == ["sgd"]
+
+
 def test_gradient_is_clipped_to_the_norm_asked_for() -> None:
     """Its norm over all weights; 0 leaves it alone."""
 

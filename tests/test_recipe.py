@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from benchmark.errors import ModelError
-from benchmark.recipe import DEFAULTS, Training, resolve
+from benchmark.recipe import DEFAULTS, Training, resolve, whole
 from dynamics_gen.config import SIZES
 from dynamics_gen.errors import ConfigError
 
@@ -54,6 +56,7 @@ def test_model_that_wishes_for_what_is_not_there_is_refused(own: dict, sentence:
         ("learning_rate", float("nan"), "learning_rate is nan"),
         ("label_smoothing", 1.0, "label_smoothing is 1.0: expected a number from 0 to 0.999"),
         ("warmup", True, "warmup is True"),
+        ("optimiser", "adam", "optimiser is 'adam': expected one of adamw, sgd"),
         ("augment", 1, "augment is 1: expected true or false"),
         ("precision", "fp8", "precision is 'fp8': expected one of auto, 32-true, bf16-mixed"),
     ],
@@ -62,3 +65,9 @@ def test_setting_out_of_range_is_refused(name: str, value: object, sentence: str
     """The sentence names the setting, what was got and what is allowed."""
     with pytest.raises(ConfigError, match=sentence):
         Training(**{name: value})  # type: ignore[arg-type]
+
+
+def test_record_that_is_older_than_a_setting_has_its_default() -> None:
+    """And what is fitted, without settings, has none."""
+    assert whole({"epochs": 3, "learning_rate": 0.1}) == dataclasses.asdict(Training(epochs=3, learning_rate=0.1))
+    assert whole({}) == {}

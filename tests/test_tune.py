@@ -181,6 +181,7 @@ def trial(**changes: Any) -> Trial:
         "trial": 0,
         "epochs": 12,
         "batch_size": 32,
+        "optimiser": "adamw",
         "learning_rate": 0.002,
         "weight_decay": 0.01,
         "label_smoothing": 0.1,
@@ -215,7 +216,7 @@ def test_table_reads_back(tmp_path: Path) -> None:
         ("model,", "network,", "the columns are network, release"),
         (",32,", ",many,", "line 2: batch_size is 'many'"),
         (",True,", ",perhaps,", "line 2: augment is 'perhaps'"),
-        ("net,standard", "net", "line 2: 21 cells: expected 22; remove the line"),
+        ("net,standard", "net", "line 2: 22 cells: expected 23; remove the line"),
     ],
 )
 def test_table_that_is_damaged_is_refused(tmp_path: Path, old: str, new: str, sentence: str) -> None:

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any, Generic, Protocol, TypeVar
 
 from benchmark.generation.record import View
+from benchmark.recipe import whole
 from benchmark.record import Settings
 from leaderboard.entries import RECORD_FILE
 from leaderboard.markdown import escape
@@ -47,7 +48,7 @@ class Committed(Generic[R]):
     @property
     def settings(self) -> dict[str, Any]:
         """The model's own and those of its training."""
-        return {**self.record.config.model, **self.record.config.training}
+        return {**self.record.config.model, **whole(self.record.config.training)}
 
 
 C = TypeVar("C", bound=Committed[Any])

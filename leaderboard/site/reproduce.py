@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 
 from benchmark.generation.record import Record as GeneratorRecord
 from benchmark.prediction.record import Record as PredictorRecord
+from benchmark.recipe import OF_CLASSIFIERS
 from benchmark.record import Dataset, Record
 from dynamics_gen.config import SIZES, directory_name
 
 AnyRecord: TypeAlias = Record | GeneratorRecord | PredictorRecord
 
-OF_CLASSIFIERS = ("label_smoothing",)
 """Fields of the recipe that `bench run` refuses for other tasks."""
 WIDTH = 96
 
