@@ -1,9 +1,11 @@
 """C3D and LTC: the layers of the sources, windows averaged, the whole clip at once."""
 
+import pytest
 import torch
 from torch import nn
 
 from baselines.classifiers import c3d, ltc
+from dynamics_gen.errors import ConfigError
 
 
 def test_layers_are_those_of_the_authors_configuration():
@@ -37,3 +39,16 @@ def test_ltc_is_c3d_on_the_whole_clip_in_small():
     clips = torch.randn(2, 3, 32, 64, 64)
     small = clips.unflatten(4, (32, 2)).unflatten(3, (32, 2)).mean((4, 6))
     torch.testing.assert_close(net(clips), net.net(small), atol=1e-6, rtol=1e-5)
+
+
+def test_ltc_may_see_less_at_once_and_flow():
+    """Two windows of 16 frames are averaged, four of 8, none of which sees another; two channels of flow are welcome."""
+    torch.manual_seed(0)
+    clips = torch.randn(2, 2, 32, 64, 64)
+    for window in (16, 8):
+        net = ltc.build(ltc.Config(window=window), (32, 2, 64, 64), 10).eval()
+        parts = [net(part) for part in clips.split(window, 2)]
+        assert len(parts) == 32 // window
+        torch.testing.assert_close(net(clips), torch.stack(parts).mean(0), atol=1e-6, rtol=1e-5)
+    with pytest.raises(ConfigError, match="got window -1, expected a number of frames, or 0 for all"):
+        ltc.Config(window=-1)

@@ -50,6 +50,24 @@ def test_volume_is_that_of_nested_loops(indexing):
     torch.testing.assert_close(found[..., 3:-3, 3:-3], expected[..., 3:-3, 3:-3], atol=1e-9, rtol=1e-7)
 
 
+def test_volume_is_that_of_fourier_transforms():
+    """A patch's products with a region, of both their spectra, at every displacement at once; windows' norms likewise."""
+    before, after = textures(1, side=12), textures(1, side=12).flip(-1) + 0.5
+    found = correlations(before, after, KAPPA, PATCH, "displaced")
+
+    def valid(region, kernel):
+        spectrum = torch.fft.rfft2(region) * torch.fft.rfft2(kernel, s=region.shape[-2:]).conj()
+        return torch.fft.irfft2(spectrum, s=region.shape[-2:]).sum(0)[:KAPPA, :KAPPA]  # before it wraps around
+
+    reach, ones = KAPPA // 2 + PATCH // 2, torch.ones(4, PATCH, PATCH, dtype=torch.float64)
+    for i, j in ((3, 3), (5, 8), (8, 4)):
+        patch = before[0, :, i - 1 : i + 2, j - 1 : j + 2] - before[0, :, i - 1 : i + 2, j - 1 : j + 2].mean()
+        region = after[0, :, i - reach : i + reach + 1, j - reach : j + reach + 1]
+        norms = (valid(region**2, ones) - valid(region, ones) ** 2 / ones.numel()).sqrt()
+        expected = valid(region, patch / patch.norm()) / norms
+        torch.testing.assert_close(found[0, :, i, j], expected.flatten(), atol=1e-9, rtol=1e-7)
+
+
 @pytest.mark.parametrize(("rows", "columns"), [(0, 0), (1, -2), (-2, 2), (0, 1)])
 def test_the_true_shift_is_found_everywhere(rows, columns):
     """A texture moved by (rows, columns) correlates best, and fully, there; as printed, only by chance."""
@@ -81,9 +99,24 @@ def test_correlations_are_bounded():
         assert volume.abs().max() <= 1 + 1e-9
 
 
+def test_features_may_be_pixels_or_left_at_random():
+    """Pixels: the shift of a clip's own is measured, without weights before it; random: these learn nothing."""
+    clips = torch.stack([torch.roll(textures(1, 3, 32)[0], (0, 2 * t), (1, 2)) for t in range(4)], 1)[None].float()
+    seen = []
+    net = cross_correlation.build(cross_correlation.Config(features="pixels"), (4, 3, 32, 32), 10).eval()
+    net.head.register_forward_pre_hook(lambda head, given: seen.append(given[0]))
+    net(clips)
+    assert not list(net.encoder.parameters())
+    assert (seen[0].argmax(1)[..., 4:-4, 4:-4] == offsets(KAPPA).index((0, 2))).all()
+    for features, learns in (("learned", True), ("random", False)):
+        net = cross_correlation.build(cross_correlation.Config(features=features), (4, 3, 32, 32), 10)
+        net(clips.repeat(2, 1, 1, 1, 1)).square().sum().backward()
+        assert all((weight.grad is not None) == learns for weight in net.encoder.parameters())
+
+
 def test_settings_that_have_no_meaning_are_refused():
     """Even windows and other names."""
-    wrong: list[dict[str, Any]] = [{"kappa": 4}, {"patch": 2}, {"indexing": "both"}, {"early": 0}]
+    wrong: list[dict[str, Any]] = [{"kappa": 4}, {"patch": 2}, {"indexing": "both"}, {"early": 0}, {"features": "sift"}]
     for settings in wrong:
         with pytest.raises(ConfigError, match="expected"):
             cross_correlation.Config(**settings)

@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 
+from baselines.classifiers.cross_correlation import products_around
 from baselines.classifiers.relation_network import Relations
 from baselines.layers import displaced, offsets
 
@@ -36,6 +38,23 @@ def test_scores_are_those_of_nested_loops(indexing):
             one, other = feature(before, b, *at), feature(after, b, i + k, j + el)
             hidden = net.from_before(one[None, :, None, None]) + net.from_after(other[None, :, None, None])
             torch.testing.assert_close(found[b, channel, i, j], net.rest(hidden).squeeze())
+
+
+def test_a_product_in_place_of_the_perceptron_is_a_correlation():
+    """One half of the hidden units is the earlier feature, the other the later; their inner product is equation 6.5."""
+    net, (before, after) = relations("displaced", hidden=10), features()
+    either, none = torch.eye(5, dtype=torch.float64), torch.zeros(5, 5, dtype=torch.float64)
+    with torch.no_grad():
+        net.from_before.weight.copy_(torch.cat([either, none])[..., None, None])
+        net.from_after.weight.copy_(torch.cat([none, either])[..., None, None])
+        net.from_before.bias.zero_()
+
+    class Product(nn.Module):
+        def forward(self, hidden):
+            return (hidden[:, :5] * hidden[:, 5:]).sum(1, keepdim=True)
+
+    net.rest = Product()
+    torch.testing.assert_close(net(before, after), products_around(before, after, KAPPA))
 
 
 def test_printed_channels_are_the_middle_one_moved():

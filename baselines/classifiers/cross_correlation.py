@@ -2,9 +2,11 @@
 
 Source: Mastropietro 2017, section 6.3.4, equation 6.5: patches of features of one frame are correlated with patches of
 the next at every displacement of a κ×κ window; the volume of correlations is classified.
-Deviations: patches have zero mean and unit norm (raw products favour what is bright); the size of patches and the range
-of displacements, one number in the thesis, are two; features, head and recipe are ours. The equation as printed
-displaces both frames and so measures nothing: `indexing=printed` does that, the default what is meant.
+Deviations: patches have zero mean and unit norm (raw products favour what is bright), flat ones less, their norm being
+taken for 0.1 at least; the size of patches and the range of displacements, one number in the thesis, are two; features,
+head and recipe are ours. Features are learnt, or those of the same convolutions left at random (`features=random`), or
+the pixels (`features=pixels`). The equation as printed displaces both frames and so measures nothing:
+`indexing=printed` does that, the default what is meant.
 """
 
 from dataclasses import dataclass
@@ -23,18 +25,21 @@ INPUT = "rgb"
 SOURCE = "Mastropietro 2017, section 6.3.4, eq. 6.5"
 TRAINING = {"*": {"learning_rate": 0.0082, "augment": True, "weight_decay": 0.0061, "label_smoothing": 0.1}}
 
+FEATURES = ("learned", "random", "pixels")
+
 LEAST_NORM = 0.1
 """Of a patch of features, which batch norm keeps near 1: smaller ones are flat, and gradients stay bounded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """Hyper-parameters: `early` convolutions make the features, patches are `patch` pixels of them a side."""
+    """Hyper-parameters: `early` convolutions make the features, if not the pixels; patches are `patch` of them a side."""
 
     width: int = 16
     early: int = 2
     kappa: int = 5
     patch: int = 3
+    features: str = "learned"
     indexing: str = "displaced"
     dropout: float = 0.0
 
@@ -42,6 +47,8 @@ class Config:
         """Refuses what no network can be built from."""
         require_indexing(self.indexing)
         offsets(self.kappa)
+        if self.features not in FEATURES:
+            raise ConfigError(f"got features {self.features!r}, expected one of {', '.join(FEATURES)}")
         if self.patch < 1 or self.patch % 2 == 0:
             raise ConfigError(f"got patch {self.patch}, expected an odd number of pixels")
         if self.width < 1 or self.early < 1:
@@ -101,12 +108,15 @@ def products_around(
 
 
 class CrossCorrelation(nn.Module):
-    """See the module; `encoder` is frame-wise, `head` sees κ² correlations at each place and step."""
+    """See the module; `encoder` is frame-wise, or nothing; `head` sees κ² correlations at each place and step."""
 
     def __init__(self, config: Config, shape: tuple[int, int, int, int], classes: int) -> None:
         super().__init__()
         self.config = config
-        self.encoder, (_, height, width) = pair_encoder(shape, config.width, config.early)
+        early = 0 if config.features == "pixels" else config.early
+        self.encoder, (_, height, width) = pair_encoder(shape, config.width, early)
+        if config.features == "random":
+            self.encoder.requires_grad_(False)
         inner = conv3d.Config(width=config.width, dropout=config.dropout)
         self.head = conv3d.build(inner, (shape[0] - 1, config.kappa**2, height, width), classes)
 

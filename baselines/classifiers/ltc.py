@@ -2,7 +2,8 @@
 
 Source: Varol, Laptev, Schmid 2018, arXiv 1604.04494: the five convolutions of C3D on 60 to 100 frames of 58×58 or
 71×71 instead of 16 frames of 112×112.
-Deviations: as `c3d`; all frames of the clip at half their size, by averaging.
+Deviations: as `c3d`; all frames of the clip (`window=0`) at half their size, by averaging. `window=16` and `window=8` see
+less of it at once, which is what the source compares; it sees colours, or flow (`--input flow_farneback`).
 """
 
 from dataclasses import dataclass
@@ -21,17 +22,20 @@ TRAINING = {"*": {"learning_rate": 0.0082, "augment": True, "weight_decay": 0.00
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """Hyper-parameters; frames are made smaller by the factor `shrink`."""
+    """Hyper-parameters; frames are made smaller by the factor `shrink`, `window` of them are seen at once, 0: all."""
 
     width: int = 16
     hidden: int = 256
     shrink: int = 2
+    window: int = 0
     dropout: float = 0.5
 
     def __post_init__(self) -> None:
         """Refuses what no network can be built from."""
         if self.shrink < 1:
             raise ConfigError(f"got shrink {self.shrink}, expected 1 or more")
+        if self.window < 0:
+            raise ConfigError(f"got window {self.window}, expected a number of frames, or 0 for all")
 
 
 class LTC(nn.Module):
@@ -43,7 +47,8 @@ class LTC(nn.Module):
         if min(height, width) < config.shrink:
             raise ConfigError(f"got frames of {height}×{width} pixels, expected at least shrink={config.shrink} a side")
         self.shrink = nn.AvgPool3d((1, config.shrink, config.shrink))
-        inner = c3d.Config(width=config.width, hidden=config.hidden, window=frames, dropout=config.dropout)
+        window = config.window or frames
+        inner = c3d.Config(width=config.width, hidden=config.hidden, window=window, dropout=config.dropout)
         self.net = c3d.build(inner, (frames, channels, height // config.shrink, width // config.shrink), classes)
 
     def forward(self, clips: Float[Tensor, "batch channels time height width"]) -> Float[Tensor, "batch classes"]:
