@@ -42,7 +42,7 @@ def test_ltc_is_c3d_on_the_whole_clip_in_small():
 
 
 def test_ltc_may_see_less_at_once_and_flow():
-    """Two windows of 16 frames are averaged, four of 8, none of which sees another; two channels of flow are welcome."""
+    """Two windows of 16 frames are averaged, four of 8, none of which sees another; flow is welcome."""
     torch.manual_seed(0)
     clips = torch.randn(2, 2, 32, 64, 64)
     for window in (16, 8):

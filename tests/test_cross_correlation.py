@@ -51,7 +51,7 @@ def test_volume_is_that_of_nested_loops(indexing):
 
 
 def test_volume_is_that_of_fourier_transforms():
-    """A patch's products with a region, of both their spectra, at every displacement at once; windows' norms likewise."""
+    """A patch's products with a region at every displacement, of both their spectra; windows' norms likewise."""
     before, after = textures(1, side=12), textures(1, side=12).flip(-1) + 0.5
     found = correlations(before, after, KAPPA, PATCH, "displaced")
 

@@ -2,8 +2,9 @@
 
 Source: Tran, Bourdev, Fergus, Torresani, Paluri 2015, arXiv 1412.0767; widths, dropout and fully connected layers in
 the proportions of the authors' configuration for UCF101 from scratch (facebook/C3D, c3d_train_ucf101).
-Deviations: at the default a quarter of their channels and an eighth of their hidden units; batch norm; windows in training too; AdamW and the project's
-recipe instead of their SGD; the last poolings are left out where nothing is left to pool.
+Deviations: at the default a quarter of their channels and an eighth of their hidden units; batch norm; windows in
+training too; AdamW and the project's recipe instead of their SGD; the last poolings are left out where nothing is left
+to pool.
 """
 
 from dataclasses import dataclass

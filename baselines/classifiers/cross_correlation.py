@@ -33,7 +33,7 @@ LEAST_NORM = 0.1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """Hyper-parameters: `early` convolutions make the features, if not the pixels; patches are `patch` of them a side."""
+    """Hyper-parameters: `early` convolutions make the features, `features` says how; patches are `patch` a side."""
 
     width: int = 16
     early: int = 2

@@ -2,8 +2,8 @@
 
 Source: Varol, Laptev, Schmid 2018, arXiv 1604.04494: the five convolutions of C3D on 60 to 100 frames of 58×58 or
 71×71 instead of 16 frames of 112×112.
-Deviations: as `c3d`; all frames of the clip (`window=0`) at half their size, by averaging. `window=16` and `window=8` see
-less of it at once, which is what the source compares; it sees colours, or flow (`--input flow_farneback`).
+Deviations: as `c3d`; all frames of the clip (`window=0`) at half their size, by averaging. `window=16` and `window=8`
+see less of it at once, which is what the source compares; it sees colours, or flow (`--input flow_farneback`).
 """
 
 from dataclasses import dataclass
