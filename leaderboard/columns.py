@@ -87,9 +87,10 @@ LEGEND = (
     " its own). *calibration*: expected calibration error on test, in 15 bins. *deviation*: of the test error from seed"
     " to seed. *than above*: by how many points it errs more often than the ranked row above it, clip by clip, and p of"
     " a paired test that knows of clips and of seeds (two-sided, adjusted after Holm for all of the board)."
-    " *GFLOPs/clip*: one forward pass. *training*: one seed, from start to scores. *clips/s*: in training. *tags*:"
-    " whether the maintainers ran or scored it themselves (verified) or its predictions alone (scored by the host; the"
-    " rest of the row is then what the entrant says), what the model sees, other data used."
+    " *GFLOPs/clip*: one forward pass. *training*: one seed, from start to scores; of what is fitted, the first, which"
+    " finds features for all. *clips/s*: in training. *tags*: whether the maintainers ran or scored it themselves"
+    " (verified) or its predictions alone (scored by the host; the rest of the row is then what the entrant says), what"
+    " the model sees, other data used."
 )
 
 

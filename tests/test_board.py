@@ -66,6 +66,17 @@ def test_row_holds_means_over_seeds(entry: Entry) -> None:
     assert make_row(entry).interval == row.interval
 
 
+def test_first_seed_of_what_is_fitted_says_what_it_costs(entry: Entry) -> None:
+    """It finds the features that the others are given; of what is trained, every seed costs the same."""
+    record, seeds = entry.record, []
+    for one in record.seeds:
+        seeds.append(replace(one, wall_time_s=60.0 - 20 * one.seed, training_clips_per_s=1.0 + one.seed))
+    trained = make_row(with_record(entry, seeds=seeds))
+    fitted = make_row(with_record(entry, seeds=seeds, config=replace(record.config, training={})))
+    assert (trained.wall_time_s, trained.training_clips_per_s) == (40, 2)
+    assert (fitted.wall_time_s, fitted.training_clips_per_s) == (60, 1)
+
+
 def test_row_tells_how_seeds_differ_and_how_sure_it_says_it_is(entry: Entry) -> None:
     """The deviation of the seeds' errors and the mean of their calibration errors; one seed has no deviation."""
     row = make_row(entry)

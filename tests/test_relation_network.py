@@ -47,13 +47,14 @@ def test_a_product_in_place_of_the_perceptron_is_a_correlation():
     with torch.no_grad():
         net.from_before.weight.copy_(torch.cat([either, none])[..., None, None])
         net.from_after.weight.copy_(torch.cat([none, either])[..., None, None])
+        assert net.from_before.bias is not None
         net.from_before.bias.zero_()
 
     class Product(nn.Module):
         def forward(self, hidden):
             return (hidden[:, :5] * hidden[:, 5:]).sum(1, keepdim=True)
 
-    net.rest = Product()
+    net.rest = nn.Sequential(Product())
     torch.testing.assert_close(net(before, after), products_around(before, after, KAPPA))
 
 

@@ -3,8 +3,9 @@
 Source: Srivastava, Mansimov, Salakhutdinov 2015, arXiv 1502.04681, section 2.3 (composite model, conditional decoders)
 and section 3.3 (classifier): cross-entropy at every step, the average of the steps' probabilities.
 Deviations: one training in two phases, with AdamW and one schedule, in place of two trainings with momentum; squared
-error of grey, standardised frames in place of cross-entropy of pixels; widths are ours; weights start as Xavier,
-orthogonal and zero, and the forget gate's bias at one.
+error of grey, standardised frames less their mean over time in place of cross-entropy of pixels; peepholes learn (in
+the authors' classifier they are zero); widths are ours; weights start as Xavier, orthogonal and zero, and the forget
+gate's bias at one.
 """
 
 import math

@@ -2,7 +2,8 @@
 
 Source: Tran, Wang, Torresani, Ray, LeCun, Paluri 2018, arXiv 1711.11248: (2+1)D blocks with as many weights as the
 3×3×3 convolution that each stands for, batch norm and ReLU between the two.
-Deviations: one block a stage instead of two or more, a quarter of the widths; the project's recipe.
+Deviations: one block a stage instead of two or more, a quarter of the widths; around every block a convolution of
+1×1×1 without a norm; the project's recipe.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,8 @@
 
 Source: Feichtenhofer, Fan, Malik, He 2019, arXiv 1812.03982: the fast pathway sees α times as many frames with β times
 the channels, and is led into the slow one by convolutions strided in time; the slow one has no temporal kernels early.
-Deviations: four stages of one residual block each, narrow; α is 4 and β 1/4; the project's recipe.
+Deviations: four stages of one residual block each, narrow, without a convolution and pooling before them; around every
+block a convolution of 1×1×1 without a norm; α is 4 and β 1/4; the project's recipe.
 """
 
 from dataclasses import dataclass

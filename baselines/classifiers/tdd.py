@@ -3,7 +3,8 @@
 Source: Wang, Qiao and Tang 2015, "Action recognition with trajectory-pooled deep-convolutional descriptors", CVPR.
 Deviations: the network is the temporal one alone, small, and trained on train by `fit` itself: it sees stacks of ten
 Farnebäck flows at half size (the spatial one could learn nothing, since no frame tells the class). Maps are taken in
-every third frame. One scale; no homography; mixtures of 16 Gaussians; the machine's cost is chosen on valid.
+every third frame, and PCA keeps half of their channels. One scale; no homography; mixtures of 16 Gaussians; the
+machine's cost is chosen on valid.
 """
 
 from __future__ import annotations

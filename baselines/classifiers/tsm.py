@@ -2,8 +2,8 @@
 
 Source: Lin, Gan, Han 2019, arXiv 1811.08383: bidirectional shift of 1/8 + 1/8 of the channels inside residual blocks,
 logits averaged over frames.
-Deviations: residual blocks of our own in four stages instead of ResNet-50; all frames instead of 8 or 16; batch norm
-as theirs; the project's recipe.
+Deviations: residual blocks of our own in four stages instead of ResNet-50, with a shift before each of their two
+convolutions and none in the first block; all frames instead of 8 or 16; batch norm as theirs; the project's recipe.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ def shift(
 
 
 class ShiftBlock(nn.Module):
-    """A residual block on frames whose first convolution sees shifted channels; halves height and width."""
+    """A residual block on frames whose two convolutions see shifted channels; halves height and width."""
 
     def __init__(self, in_channels: int, out_channels: int, fold: int) -> None:
         super().__init__()

@@ -5,7 +5,8 @@ beforehand, stacked on the channel axis; blocks of two convolutions of 3×3 and 
 connected layer. The thesis trains the temporal net alone; the spatial one joins it with `--input rgb+flow_farneback`.
 Deviations: widths and recipe are ours, and batch norm; the ten fields are consecutive, as in the original (the thesis
 takes a random subset), from one random window a clip in training, from several windows in evaluation; their mean is not
-taken off, since the camera stands still; both nets are trained together, on the mean of their softmaxes.
+taken off, since the camera stands still; both nets are trained together, on the mean of their softmaxes, which are not
+joined by a linear machine; no dropout, where the original's rate is 0.9; AdamW (`--optimiser sgd` is theirs).
 """
 
 from dataclasses import dataclass
