@@ -279,6 +279,18 @@ def test_linear_machines_are_compared_at_every_number_of_labels() -> None:
     assert not found.verdict
 
 
+def test_numbers_of_labels_that_were_left_out_are_said() -> None:
+    """Of the targets that lack them, with what train has; nothing is said where nothing lacks."""
+    errors = [0.5, 0.52]
+    few = study({("shape", "gan", 1000): errors, ("shape", "gan", 8000): errors, ("path", "gan", 1000): errors})
+    few["few_labels"]["config"] = {"size": "mini", "labels": [1000, 8000]}
+    text = make_generators_page([], few)
+    assert "Not measured: path with 8,000 labels, for train has no more labels of these: one a clip, 5,000 at" in text
+    assert "shape with" not in text
+    few["few_labels"]["config"]["labels"] = [1000]
+    assert "Not measured: " not in make_generators_page([], few)
+
+
 def test_linear_machines_are_apart_by_deviations_of_single_draws() -> None:
     """Many draws, whose mean is certain, do not make one training of each certain."""
     few = study({("shape", "ali", 1000): [0.50, 0.56] * 50, ("shape", "gan", 1000): [0.54, 0.60] * 50})
