@@ -300,7 +300,8 @@ def test_linear_machines_are_apart_by_deviations_of_single_draws() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "size", "verdict"), [(0.25, 0.30, "holds ("), (0.25, 0.29, "holds in part ("), (0.2, 0.1, "does not hold (")]
+    ("shape", "size", "verdict"),
+    [(0.25, 0.30, "holds ("), (0.25, 0.29, "holds in part ("), (0.2, 0.1, "does not hold (")],
 )
 def test_conditional_samples_must_show_half_of_what_true_frames_show(
     tmp_path: Path, shape: float, size: float, verdict: str

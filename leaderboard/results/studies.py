@@ -110,8 +110,8 @@ def _left_out(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> l
     size = config["size"]
     clips = f", {clips_per_class(size, 'train') * len(CLASSES):,} at `{size}`" if size in SIZES else ""
     return [
-        f"Not measured: {'; '.join(said)}, for train has no more labels of these: one a clip{clips}. Shapes are asked of"
-        " several frames of each clip."
+        f"Not measured: {'; '.join(said)}, for train has no more labels of these: one a clip{clips}. Shapes are asked"
+        " of several frames of each clip."
     ]
 
 
