@@ -1,4 +1,4 @@
-"""Training clips/s of every model, in 32 bits and in bfloat16, channels last or not, in turns on one device.
+"""Training clips/s of classifiers, in 32 bits and in bfloat16, channels last or not, in turns on one device.
 
     python benchmarks/models.py --data data/dynamics-mini/train
     python benchmarks/models.py conv3d c3d --batch-size 8 --rounds 3
@@ -7,7 +7,8 @@ A step is forward, backward and AdamW on a batch of the model's own recipe, take
 device. `batch` leaves the clips as the runner gives them, channels last; `weights` has the network's weights so as
 well; `neither` copies the clips to channels first, and the copy is part of the step. Each round takes every variant in
 turn, so that what else the machine does meanwhile meets all of them; figures are medians over rounds, ratios medians
-of ratios within a round, to what runs do in 32 bits. The start-up check of bfloat16 is told beside.
+of ratios within a round, to what runs do in 32 bits. The start-up check of bfloat16 is told beside. Where no model is
+named, all classifiers that are networks are measured; generators and predictors are not.
 """
 
 from __future__ import annotations
@@ -55,6 +56,12 @@ def channels_last(network: torch.nn.Module) -> None:
             weight.data = weight.data.contiguous(memory_format=formats[weight.ndim])
 
 
+def classifiers() -> list[spec.Description]:
+    """Those of the package that are networks."""
+    found = [one for one in spec.list_models() if one.task == "classification"]
+    return [one for one in found if spec.load(one).is_trained]
+
+
 def measure(name: str, clips: Clips, device: str, batch_size: int | None, rounds: int, steps: int) -> None:
     """Prints a line for every precision and format of a model."""
     classes = len(clips.dataset.manifest.classes)
@@ -97,10 +104,10 @@ def measure(name: str, clips: Clips, device: str, batch_size: int | None, rounds
 @click.option("--rounds", default=5, show_default=True, help="Turns.")
 @click.option("--steps", default=4, show_default=True, help="Steps a turn.")
 def main(models: tuple[str, ...], data: Path, device: str, batch_size: int | None, rounds: int, steps: int) -> None:
-    """Measures MODELS, or all of them."""
+    """Measures MODELS, or all classifiers that are networks."""
     machine.keep_freed_memory()
     split, where = dynamics_gen.open(data), machine.choose_device(device)
-    described = [spec.find(name) for name in models] or list(spec.list_models())
+    described = [spec.find(name) for name in models] or classifiers()
     print(f"{machine.device_name(where)}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     for form in dict.fromkeys(one.input for one in described):
         clips = Clips(split, where, form, resident=True)

@@ -57,6 +57,13 @@ def test_models_are_measured_in_every_precision_and_format(squares: Path, tmp_pa
         assert float(ratio) > 0
 
 
+def test_classifiers_that_are_networks_are_measured_where_none_is_named() -> None:
+    """Neither those that are fitted, nor generators, predictors and studies, which see other clips."""
+    names = {one.name for one in program("models").classifiers()}
+    assert {"conv3d", "two_streams", "composite_lstm"} <= names
+    assert names.isdisjoint({"idt", "tracker", "ali", "feature_flow", "copy_last", "transfer"})
+
+
 def test_loader_is_measured_against_a_ready_batch(squares: Path, tmp_path: Path) -> None:
     """Four lines; the ready batch is the measure of the others."""
     words = ["--model", str(tmp_path / "tiny_net.py"), "--data", str(squares), "--rounds", "2", "--steps", "1"]

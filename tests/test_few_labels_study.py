@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,17 +30,21 @@ def runs(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def study(runs: Path, data: Path, out: Path, **settings: object) -> dict:
+def study(
+    runs: Path, data: Path, out: Path, say: Callable[[str], None] = lambda line: None, **settings: object
+) -> dict:
     """One run of the study."""
     few = {"models": "gan", "draws": 2, "components": 12, "clip_components": 6}
     wishes = {"runs": runs, "data": data, "size": "tiny", **few, **settings}
     options = Options(runs=out, settings={name: str(value) for name, value in wishes.items()})
-    return run_study(make_plan(spec.find("few_labels"), options), options, say=lambda line: None)
+    return run_study(make_plan(spec.find("few_labels"), options), options, say=say)
 
 
 def test_every_target_kind_and_number_has_a_row(runs: Path, tiny_data: Path, tmp_path: Path) -> None:
-    """Numbers above what train has are left out; what is finished is not made again."""
-    found = study(runs, tiny_data, tmp_path, labels="40,80,100000")["seeds"][0]["findings"]["rows"]
+    """Numbers above what train has are left out, which is said; what is finished is not made again."""
+    lines: list[str] = []
+    found = study(runs, tiny_data, tmp_path, lines.append, labels="40,80,100000")["seeds"][0]["findings"]["rows"]
+    assert any(line.endswith("path, gan, 100,000 labels: left out, for train has 100") for line in lines)
     kinds = [(row["target"], row["features"], row["labels"]) for row in found]
     expected = {(t, f, n) for t in ("shape", "path", "speed") for f in ("pixels", "gan") for n in (40, 80)}
     assert set(kinds) == expected

@@ -263,6 +263,70 @@ def test_linear_machines_are_told_apart_by_their_draws() -> None:
     assert "| gan | 57.0 ± 7.1 |" in text
 
 
+def test_linear_machines_are_compared_at_every_number_of_labels() -> None:
+    """One number more is one verdict more; numbers that only one kind of features has compare with nothing."""
+    few = {
+        ("shape", "ali", 1000): [0.50, 0.52],
+        ("shape", "gan", 1000): [0.60, 0.62],
+        ("shape", "ali", 2000): [0.60, 0.62],
+        ("shape", "gan", 2000): [0.50, 0.52],
+    }
+    (found,) = [one for one in chapter4.claims([], study(few)) if "linear machine" in one.says]
+    assert found.ours == "shape, 1,000, 2,000 labels: 51.0, 61.0 against 61.0, 51.0 %"
+    assert found.verdict == "cannot be told (by 2 deviations over draws of labels; one training of each)"
+    alone = {key: errors for key, errors in few.items() if key != ("shape", "gan", 2000)}
+    (found,) = [one for one in chapter4.claims([], study(alone)) if "linear machine" in one.says]
+    assert not found.verdict
+
+
+def test_numbers_of_labels_that_were_left_out_are_said() -> None:
+    """Of the targets that lack them, with what train has; nothing is said where nothing lacks."""
+    errors = [0.5, 0.52]
+    few = study({("shape", "gan", 1000): errors, ("shape", "gan", 8000): errors, ("path", "gan", 1000): errors})
+    few["few_labels"]["config"] = {"size": "mini", "labels": [1000, 8000]}
+    text = make_generators_page([], few)
+    assert "Not measured: path with 8,000 labels, for train has no more labels of these: one a clip, 5,000 at" in text
+    assert "shape with" not in text
+    few["few_labels"]["config"]["labels"] = [1000]
+    assert "Not measured: " not in make_generators_page([], few)
+
+
+def test_linear_machines_are_apart_by_deviations_of_single_draws() -> None:
+    """Many draws, whose mean is certain, do not make one training of each certain."""
+    few = study({("shape", "ali", 1000): [0.50, 0.56] * 50, ("shape", "gan", 1000): [0.54, 0.60] * 50})
+    (found,) = [one for one in chapter4.claims([], few) if "linear machine" in one.says]
+    assert found.ours == "shape, 1,000 labels: 53.0 against 57.0 %"
+    assert found.verdict.startswith(chapter4.UNTOLD)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "verdict"),
+    [(0.25, 0.30, "holds ("), (0.25, 0.29, "holds in part ("), (0.2, 0.1, "does not hold (")],
+)
+def test_conditional_samples_must_show_half_of_what_true_frames_show(
+    tmp_path: Path, shape: float, size: float, verdict: str
+) -> None:
+    """Of every attribute; the least Fréchet distance stands for the model, other models for nothing."""
+    attributes, true = ("shape", "size"), {"shape": 0.5, "size": 0.6}
+    for model, frechet, said in (
+        ("conditional_ali", 30.0, {"shape": shape, "size": size}),
+        ("conditional_ali", 40.0, {"shape": 0.01, "size": 0.01}),
+        ("clip_flow_matching", 20.0, {"shape": 0.02, "size": 0.02}),
+    ):
+        run = made(model, frechet, attributes=attributes, agreement=said, agreement_of_data=true)
+        commit(tmp_path, f"{model}-{frechet}", run)
+    found = claim(tmp_path, "Conditional ALI")
+    assert found.ours.endswith(f": shape {shape:.2f} against 0.50, size {size:.2f} against 0.60")
+    assert found.verdict == verdict + "one training of each)"
+
+
+def test_the_committed_conditional_model_has_its_verdict() -> None:
+    """Its poor agreement is among the claims."""
+    found = claim(BOARD, "Conditional ALI")
+    assert "shape 0.12 against 0.42" in found.ours
+    assert found.verdict.startswith(chapter4.FAILS)
+
+
 def test_conditional_models_are_set_beside_true_frames(tmp_path: Path) -> None:
     """What is read off samples, and off true ones."""
     told = made(
@@ -294,3 +358,34 @@ def test_verdicts_of_the_toy_are_those_of_its_tests() -> None:
     (modes,) = [one for one in chapter4.claims([], found) if one.says.startswith("On the grid")]
     assert (modes.verdict == chapter4.UNTOLD) == (p > 0.05)
     assert dataclasses.replace(modes, verdict="").thesis == "13.4 ± 5.8 against 10.4 ± 9.2"
+
+
+@pytest.mark.parametrize(
+    ("distance", "same_mode", "verdict"),
+    [
+        (0.2, 0.5, chapter4.HOLDS),
+        (0.3, 0.5, chapter4.DISAGREE),
+        (0.2, 0.41, chapter4.DISAGREE),
+        (0.3, 0.2, chapter4.DISAGREE),
+    ],
+)
+def test_joint_inference_of_points_holds_only_if_all_measures_agree(
+    distance: float, same_mode: float, verdict: str
+) -> None:
+    """ALI has the least squared error; a measure that is reversed or tied leaves it open; all numbers are told."""
+    found = read_studies(BOARD)
+    measured = {"ali": (1.0, distance, same_mode), "inverse": (1.5, 0.25, 0.4), "posthoc": (1.2, 0.26, 0.4)}
+    for one in found["ali_toy"]["seeds"][0]["findings"]["models"]:
+        if one["stage"] in measured:
+            one.update(zip(("squared_error", "distance", "same_mode"), measured[one["stage"]], strict=True))
+    (joint,) = [one for one in chapter4.claims([], found) if one.says.startswith("There, inference")]
+    assert joint.verdict == f"{verdict} (one training of each)"
+    assert f"median distance: ALI {distance:.3f}, learned inverse 0.250, post-hoc 0.260" in joint.ours
+    assert f"back in its own mode %: ALI {100 * same_mode:.0f}, learned inverse 40, post-hoc 40" in joint.ours
+
+
+def test_joint_inference_of_the_committed_toy_cannot_be_told() -> None:
+    """Its squared error is ALI's, its median distance is not."""
+    (joint,) = [one for one in chapter4.claims([], read_studies(BOARD)) if one.says.startswith("There, inference")]
+    assert joint.verdict.startswith(chapter4.DISAGREE)
+    assert "ALI 0.274, learned inverse 0.255, post-hoc 0.246" in joint.ours

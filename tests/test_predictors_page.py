@@ -51,8 +51,8 @@ def made(model: str, mse: float, *, drawn: tuple[float, float] | None = None, si
         samples=10 if drawn else 1,
         frechet=12.34,
         frechet_shuffled=83.8,
-        density=0.5,
-        coverage=0.5,
+        density=1.25,
+        coverage=0.75,
         motion=motion(0.5, 0.29),
         motion_of_data=motion(0.01, 0.966),
     )
@@ -116,7 +116,20 @@ def test_errors_are_summed_over_pixels_and_averaged_over_steps(tmp_path: Path) -
     assert cells[1:3] == [f"{0.0055 * 3072:.1f}", f"{0.0115 * 3072:.1f}"]
     assert cells[4] == "35.5"
     assert cells[7:13] == ["5.0", "11.0", "25.0", "0.0", "29.0", "12.3"]
-    assert cells[13:18] == ["–", "50.0", "1.50 M", "7", "1,234"]
+    assert cells[13:20] == ["–", "50.0", "1.25", "0.75", "1.50 M", "7", "1,234"]
+
+
+def test_what_the_measurement_misses_on_true_clips_is_told(tmp_path: Path) -> None:
+    """All of it: place, lost, split, speed, turns, class."""
+    one = made("copy_last", 0.001)
+    (seed,) = one.seeds
+    true = replace(seed.test.motion_of_data, lost=(0.0,) * 21 + (0.015,), split=(0.0,) * 21 + (0.002,), speed_kept=0.99)
+    scores = replace(seed.test, motion_of_data=true)
+    text = page(tmp_path, a=replace(one, seeds=(replace(seed, test=scores),)))
+    assert (
+        "On true clips the object is found 0.10 pixels off after 10 frames and 0.22 after 22; in the last of them 1.5 %"
+        " are lost and 0.2 % split; 99.0 % keep their speed, 50.0 % come back, and 96.6 % are given their class."
+    ) in text
 
 
 def test_least_error_stands_first_and_sizes_apart(tmp_path: Path) -> None:

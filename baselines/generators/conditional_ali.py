@@ -5,7 +5,8 @@ authors released: a linear map of the attributes goes beside the latents into th
 encoder's last layer, and into the discriminator's layers on both; a frame's attributes also go with the latents drawn
 from the prior. As released no player moves that map, which stays as it was drawn (`embedding_learns=False`).
 Deviations: those of `ali`; encoder and decoder move the map, and the discriminator takes it as it is; attributes are
-those of the benchmark's clips, in place of forty of faces.
+those of the benchmark's clips, in place of forty of faces. Equation 4.7 draws frames and attributes each by themselves,
+from q(x) and p(y): here, as in the released code, they are drawn together.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ layers, start and recipe of DCGAN (Radford et al. 2016, arXiv 1511.06434, and th
 and made frames go through the discriminator one after the other. Feature matching (Salimans et al. 2016, arXiv
 1606.03498, section 3.1) can be chosen.
 Deviations: both players move at once, from one forward pass; the recipe's schedule of the learning rate; a 32×32 frame
-has one layer less; all settings against an unstable game, which are off.
+has one layer less; all settings against an unstable game, which are off. The thesis's equation 3.9 has both players
+raise the same value, which would reward the discriminator for taking made frames for real: only the generator does so.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Source: Dumoulin et al. 2017, arXiv 1606.00704, section 4.3 (Mastropietro 2017, section 4.4.3): K + 1 classes as in
 Salimans et al. 2016, arXiv 1606.03498, section 5, on pairs of a frame and its latents, without feature matching;
 encoder and decoder descend the unlabelled half with the answers swapped. Its code was never released.
-Deviations: how the losses are weighed is Salimans's; everything else is `ali`'s.
+Deviations: how the losses are weighed is Salimans's; the moving average of the weights is of all networks and decays
+by 0.999, where Salimans's code averages the discriminator's alone by 0.9999; everything else is `ali`'s.
 """
 
 from __future__ import annotations

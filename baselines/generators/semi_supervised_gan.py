@@ -3,7 +3,9 @@
 Source: Salimans et al. 2016, arXiv 1606.03498, sections 3.1 and 5: K + 1 classes; the generator brings the mean of the
 discriminator's features to that of real frames.
 Deviations: the layers are those of `semi_supervised_ali` without latents, so that the two differ in the game alone, and
-not weight norm and noise; one step of both players at once; the recipe's schedule of the learning rate.
+not weight norm and noise; the moving average of the weights is of both networks and decays by 0.999, where the released
+code averages the discriminator's alone by 0.9999; one step of both players at once; the recipe's schedule of the
+learning rate.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Source: Salimans et al. 2016, arXiv 1606.03498, sections 3.1 and 5: K + 1 classe
 discriminator's features to that of real clips.
 Deviations: clips in place of photographs, by the networks of `semi_supervised_rali` without latents, so that the two
 differ in the game alone; the features are what the discriminator's ConvLSTM knows of a clip at its end; not weight norm
-and noise; what is learnt without labels weighs less; one step of both players at once; the recipe's schedule of the
-learning rate.
+and noise; what is learnt without labels weighs less; the moving average of the weights is that of
+`semi_supervised_gan`; one step of both players at once; the recipe's schedule of the learning rate.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Source: Mastropietro 2017, section 6.3, where predictions are set beside it; Mathieu et al. 2016, arXiv 1511.05440,
 section 4, who report it first.
+Deviations: none.
 """
 
 from __future__ import annotations

@@ -6,7 +6,9 @@ of 256.
 Deviations: frames lie in [-1, 1] and the decoder ends in tanh, its error being taken on the scale of [0, 1]; all
 players move at once, from one forward pass; the adversary sees each clip both with itself and with another, not one
 half of a batch each way; the LSTM learns in the last part of the same run, not in a run of its own; several pairs of
-frames of a clip can be learnt from at once; a 32×32 frame has one layer less.
+frames of a clip can be learnt from at once; batches of 32 clips, not 100; a 32×32 frame has one layer less. The thesis
+prints the two losses of the adversary without their signs, so that to descend them would teach it to be wrong: here,
+as in the released code, it descends a cross-entropy, and the pose one with the answer one half.
 Features: each frame's pose, and the hidden values of the LSTM's top layer after it.
 """
 

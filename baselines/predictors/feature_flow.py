@@ -8,7 +8,8 @@ Deviations: all sizes, weights and the recipe, which the thesis does not give, a
 flows of groups of features, the border that nothing crosses, and, where asked for, a model that sees how each frame
 differs from the one before, moves pixels along with their features, starts by leaving them where they are, and has
 norms of single frames. The discriminator sees the first frame and all that were made after it. Both players move at
-once, from one forward pass.
+once, from one forward pass. The thesis says of its figure 6.9 both that five frames are in closed loop and that two are
+data: here `closed_steps` says how many are predicted from true ones, as many as are given if nothing else is asked for.
 Features: the hidden maps of the ConvLSTMs on either side of the flow, those that move and those that say where to.
 """
 

@@ -1,6 +1,7 @@
 """Mean of context: the mean of the frames that were given, again and again. A control: it shows where the object was.
 
 Source: ours.
+Deviations: none.
 """
 
 from __future__ import annotations

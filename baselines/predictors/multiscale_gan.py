@@ -8,7 +8,9 @@ error, the difference of gradients and what the discriminators say, at all scale
 further pairs of frames that do not belong together, which only the discriminators see, are the code's.
 Deviations: Adam and its recipe, where the source has plain gradient descent; means where the paper has sums, so that
 the paper's weights are of means; whole frames, not patches of 32×32: above this size discriminators pool their last
-maps to as many places as they have at it; both players move at once; a frame that is fed back is pooled anew.
+maps to as many places as they have at it; both players move at once; a frame that is fed back is pooled anew. The
+thesis writes one generator for all scales, and a history that starts at x₀ where its frames start at x₁: here, as in
+the released code, each scale has its own, and sees the last four frames.
 Features: the maps before each generator's last layer, averaged over places of the coarsest scale, of four frames at a
 time.
 """

@@ -76,7 +76,7 @@ def study(config: Config, seed: int, folder: Path, device: torch.device, say: Ca
         seed: of the trainings, and of the random choices.
         folder: gets `rows.json`.
         device: where features are computed.
-        say: told, a line a row, what was found.
+        say: told, a line a row, what was found, and which numbers of labels were left out as more than train has.
 
     Returns:
         `rows`: for each target, kind of features and number of labels, the errors on test of all draws, the chosen
@@ -94,7 +94,10 @@ def study(config: Config, seed: int, folder: Path, device: torch.device, say: Ca
             continue
         for target, tables in _tables(config, kind, seed, device):
             for labels in config.labels:
-                if (target, kind, labels) in done or labels > len(tables["train"].targets):
+                known = len(tables["train"].targets)
+                if labels > known:
+                    say(f"{target}, {kind}, {labels:,} labels: left out, for train has {known:,}")
+                if (target, kind, labels) in done or labels > known:
                     continue
                 row = {
                     "target": target,

@@ -14,25 +14,42 @@ from typing import Any
 import numpy as np
 
 from leaderboard.markdown import escape, table
-from leaderboard.results.committed import shown
+from leaderboard.results.committed import mean_of, shown
 from leaderboard.results.generators import Made, errors_by_labels
 from leaderboard.results.studies import TOY, few_label_rows
 from leaderboard.results.words import NOT_MEASURED
 
 HOLDS, REVERSED, UNTOLD = "holds", "does not hold: the other way round", "cannot be told"
-ONCE = " (one training of each)"
+FAILS = "does not hold"
+DISAGREE = UNTOLD + ": the measures disagree"
+TRAINED_ONCE = "one training of each"
+ONCE = f" ({TRAINED_ONCE})"
 PAIRS_OF_FEW_LABELS = {
     "frames": ("semi_supervised_ali", "semi_supervised_gan"),
     "clips": ("semi_supervised_rali", "semi_supervised_rgan"),
 }
 """ALI and GAN of K + 1 classes, by what they see."""
 
+RECONSTRUCTED = (
+    ("squared_error", "squared error", 2, 1, True),
+    ("distance", "median distance", 3, 1, True),
+    ("same_mode", "back in its own mode %", 0, 100, False),
+)
+"""What is measured of reconstructed points: its key, name, digits, what it is shown times, whether less is better."""
+
 LEAST_P = 0.05
 LEAST_APART = 0.1
 """Share by which two runs must differ to be told apart, where each was trained once."""
 
+LEAST_HEARD = 0.5
+"""What must be read off samples, as a share of what is read off true frames, for them to follow what they were told."""
+
 DEVIATIONS = 2.0
-"""By how many deviations, of means over draws or shares of test clips, one kind of model must be ahead of another."""
+"""By how many deviations of the difference one kind of model must be ahead of another.
+
+Of linear machines that is over the draws of labels, of a single draw and not of their mean, for all draws share one
+training and one test set; of shares of errors, over the choice of test clips.
+"""
 
 Studies = Mapping[str, dict[str, Any]]
 
@@ -55,6 +72,7 @@ def claims(made: Sequence[Made], studies: Studies) -> list[Claim]:
         *_joint_inference(made),
         _linear_machine(studies),
         _few_labels(made),
+        _conditional(made),
         *_toy(studies),
     ]
 
@@ -107,13 +125,19 @@ def _compared(
     if len(measured) < len(runs):
         return Claim(says=says, thesis=thesis)
     what, digits = unit
-    first, *others = measured.values()
-    rival = min(others) if lower else max(others)
-    ahead = (rival - first if lower else first - rival) / rival
-    verdict = tie if abs(ahead) < LEAST_APART else HOLDS if ahead > 0 else REVERSED
+    verdict = _ahead(list(measured.values()), lower)
+    verdict = tie if verdict == UNTOLD else verdict
     said = ", ".join(f"{escape(name)} {shown(value, digits)}" for name, value in measured.items())
     once = ONCE if any(one and len(one.record.seeds) == 1 for one in runs.values()) else ""
     return Claim(says=says, thesis=thesis, ours=f"{what}: {said}", verdict=verdict + once)
+
+
+def _ahead(values: Sequence[float], lower: bool) -> str:
+    """Whether the first of several is better than the best of the others, by `LEAST_APART` of that."""
+    first, *others = values
+    rival = min(others) if lower else max(others)
+    ahead = rival - first if lower else first - rival
+    return UNTOLD if not ahead or abs(ahead) < LEAST_APART * rival else HOLDS if ahead > 0 else REVERSED
 
 
 def _samples_as_good(made: Sequence[Made]) -> Claim:
@@ -164,23 +188,24 @@ def _linear_machine(studies: Studies) -> Claim:
     rows = few_label_rows(studies)
     if not rows:
         return Claim(says=says, thesis=thesis)
+    found = {(row["target"], row["features"], row["labels"]): row["errors"] for row in rows}
     told, verdicts = [], []
     for target in dict.fromkeys(row["target"] for row in rows):
-        least = min(row["labels"] for row in rows if row["target"] == target)
-        pair = [
-            next(
-                (row for row in rows if (row["target"], row["features"], row["labels"]) == (target, kind, least)), None
-            )
+        labels, theirs = (
+            sorted(count for of, features, count in found if (of, features) == (target, kind))
             for kind in ("ali", "gan")
-        ]
-        if pair[0] is None or pair[1] is None:
+        )
+        if not labels or labels != theirs:
             return Claim(says=says, thesis=thesis)
-        means = [100 * float(np.mean(row["errors"])) for row in pair if row]
-        apart = 100 * math.hypot(*(float(np.std(row["errors"], ddof=1)) for row in pair if row))
-        told.append(f"{target}, {least:,} labels: {means[0]:.1f} against {means[1]:.1f} %")
-        ahead = (means[1] - means[0]) / apart
-        verdicts.append(HOLDS if ahead > DEVIATIONS else REVERSED if ahead < -DEVIATIONS else UNTOLD)
-    return Claim(says=says, thesis=thesis, ours="; ".join(told), verdict=_together(verdicts) + ONCE)
+        pairs = [[found[target, kind, count] for kind in ("ali", "gan")] for count in labels]
+        means = [[float(np.mean(errors)) for errors in pair] for pair in pairs]
+        ali, gan = (", ".join(shown(mean, 1, 100) for mean in of) for of in zip(*means, strict=True))
+        told.append(f"{target}, {', '.join(f'{count:,}' for count in labels)} labels: {ali} against {gan} %")
+        for pair, (ours, other) in zip(pairs, means, strict=True):
+            apart = DEVIATIONS * math.hypot(*(float(np.std(errors, ddof=1)) for errors in pair))
+            verdicts.append(UNTOLD if abs(other - ours) <= apart else HOLDS if ours < other else REVERSED)
+    verdict = f"{_together(verdicts)} (by {DEVIATIONS:g} deviations over draws of labels; {TRAINED_ONCE})"
+    return Claim(says=says, thesis=thesis, ours="; ".join(told), verdict=verdict)
 
 
 def _together(verdicts: Sequence[str]) -> str:
@@ -223,6 +248,27 @@ def _few_labels(made: Sequence[Made]) -> Claim:
     return Claim(says=says, thesis=thesis, ours="; ".join(told), verdict=_together(verdicts) + ONCE)
 
 
+def _conditional(made: Sequence[Made]) -> Claim:
+    """Whether samples of conditional ALI are what they were told to be, as a second network reads them."""
+    says = "Conditional ALI's samples show the attributes that they are told."
+    run = best(made, "conditional_ali")
+    scores = [seed.test for seed in run.record.seeds] if run else []
+    heard = {
+        name: [mean_of([getattr(one, kind).get(name) for one in scores]) for kind in ("agreement", "agreement_of_data")]
+        for name in (scores[0].agreement if scores else {})
+    }
+    told, verdicts = [], []
+    for name, (samples, true) in heard.items():
+        if samples is not None and true is not None:
+            told.append(f"{escape(name)} {shown(samples, 2)} against {shown(true, 2)}")
+            verdicts.append(HOLDS if samples >= LEAST_HEARD * true else FAILS)
+    if not verdicts:
+        return Claim(says=says, thesis="")
+    verdict = verdicts[0] if len(set(verdicts)) == 1 else f"{HOLDS} in part"
+    ours = f"agreement of samples against that of true frames: {', '.join(told)}"
+    return Claim(says=says, thesis="", ours=ours, verdict=verdict + (ONCE if len(scores) == 1 else ""))
+
+
 def _toy(studies: Studies) -> list[Claim]:
     modes = "On the grid of 25 Gaussians ALI covers more modes than a GAN."
     joint = "There, inference learnt jointly reconstructs points better than inference learnt after the GAN."
@@ -246,15 +292,20 @@ def _toy(studies: Studies) -> list[Claim]:
         f" {thesis['gan']['mean']} ± {thesis['gan']['deviation']}"
     )
     first = Claim(says=modes, thesis=there, ours=ours, verdict=verdict)
-    errors = {one["stage"]: one["squared_error"] for one in found["models"]}
-    names = ("ali", "inverse", "posthoc")
-    if not all(name in errors for name in names):
-        return [first, Claim(says=joint, thesis="")]
-    said = ", ".join(
-        f"{name} {errors[key]:.2f}" for name, key in zip(("ALI", "learned inverse", "post-hoc"), names, strict=True)
-    )
-    holds = errors["ali"] < min(errors[name] for name in names[1:])
-    return [
-        first,
-        Claim(says=joint, thesis="", ours=f"squared error: {said}", verdict=(HOLDS if holds else REVERSED) + ONCE),
-    ]
+    return [first, _joint_inference_of_points(joint, found["models"])]
+
+
+def _joint_inference_of_points(says: str, models: Sequence[Mapping[str, Any]]) -> Claim:
+    """By all that was measured of reconstructed points: it holds if every measure says so."""
+    of = {one["stage"]: one for one in models}
+    names = {"ALI": "ali", "learned inverse": "inverse", "post-hoc": "posthoc"}
+    if not all(stage in of for stage in names.values()):
+        return Claim(says=says, thesis="")
+    told, verdicts = [], []
+    for measure, what, digits, times, lower in RECONSTRUCTED:
+        values = [of[stage][measure] for stage in names.values()]
+        numbers = ", ".join(f"{name} {shown(value, digits, times)}" for name, value in zip(names, values, strict=True))
+        told.append(f"{what}: {numbers}")
+        verdicts.append(_ahead(values, lower))
+    verdict = verdicts[0] if len(set(verdicts)) == 1 else DISAGREE
+    return Claim(says=says, thesis="", ours="; ".join(told), verdict=verdict + ONCE)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from benchmark import study_record
+from dynamics_gen.classes import CLASSES
+from dynamics_gen.config import SIZES, clips_per_class
 from leaderboard.markdown import escape, table
 from leaderboard.results.words import NOT_MEASURED, p_value
 
@@ -93,7 +95,24 @@ def linear_machines(studies: Mapping[str, dict[str, Any]]) -> list[str]:
             lines.append([escape(kind), *(_mean_and_deviation(row["errors"]) if row else "–" for row in found)])
         headings = [f"{escape(target)}: features of", *(f"{count:,} labels" for count in labels)]
         parts.append(table(headings, [False, *[True] * len(labels)], lines))
-    return parts
+    return [*parts, *_left_out(studies[FEW_LABELS].get("config", {}), rows)]
+
+
+def _left_out(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Numbers of labels that were asked for and of which a target has no row."""
+    said = []
+    for target in dict.fromkeys(row["target"] for row in rows):
+        missing = set(config.get("labels", ())) - {row["labels"] for row in rows if row["target"] == target}
+        if missing:
+            said.append(f"{escape(target)} with {', '.join(f'{count:,}' for count in sorted(missing))} labels")
+    if not said:
+        return []
+    size = config["size"]
+    clips = f", {clips_per_class(size, 'train') * len(CLASSES):,} at `{size}`" if size in SIZES else ""
+    return [
+        f"Not measured: {'; '.join(said)}, for train has no more labels of these: one a clip{clips}. Shapes are asked"
+        " of several frames of each clip."
+    ]
 
 
 def stability(studies: Mapping[str, dict[str, Any]]) -> list[str]:
