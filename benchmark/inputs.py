@@ -140,11 +140,25 @@ def turn(part: Part | FlowPart, codes: Tensor) -> Part | FlowPart:
         codes: one for each clip, on the clips' device or the CPU.
     """
     if len(part) == 1 and not codes.is_cuda:  # else it would be waited for
-        return _turned(part, int(codes), 2, 3).contiguous()
+        return _turned_alone(part, int(codes))
     clips, frames, height, width, channels = part.shape
     places = _sources(height, part.device)[codes.to(part.device, non_blocking=True)]  # [B, H × W]
     pixels = part.view(clips, frames, height * width, channels)
     return pixels.gather(2, places[:, None, :, None].expand_as(pixels)).view_as(part)
+
+
+def _turned_alone(clip: Part | FlowPart, code: int) -> Part | FlowPart:
+    """One clip on a processor, where frames are transposed in its cache, thrice as fast as all at once."""
+    clip = _turned(clip, code & 3, 2, 3)
+    if not code & 4:
+        return clip
+    import cv2
+
+    turned = torch.empty_like(clip)
+    known_to_opencv = torch.int16 if clip.dtype == torch.float16 else clip.dtype
+    for source, target in zip(*(one[0].view(known_to_opencv).numpy() for one in (clip, turned)), strict=True):
+        cv2.transpose(source, dst=target)
+    return turned
 
 
 def _turned(values: Tensor, code: int, rows: int, columns: int) -> Tensor:

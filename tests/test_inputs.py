@@ -156,6 +156,16 @@ def test_each_clip_is_turned_by_its_own_code() -> None:
         assert np.array_equal(result, expected)
 
 
+@pytest.mark.parametrize("kind", [torch.uint8, torch.float16])
+def test_a_clip_by_itself_is_turned_like_one_of_many(kind: torch.dtype) -> None:
+    """Bytes and flow: alone by moving frames on a processor, of many by gathering pixels."""
+    clips = torch.randint(0, 255, (8, 3, 6, 6, 3 if kind == torch.uint8 else 2)).to(kind)
+    together = inputs.turn(clips, torch.arange(8))
+    for code in range(8):
+        alone = inputs.turn(clips[code : code + 1], torch.tensor([code]))
+        assert torch.equal(alone, together[code : code + 1])
+
+
 def test_vectors_turn_with_their_clip() -> None:
     """A mirror in x negates dx, one in y dy, and x and y change places afterwards: all eight, by hand."""
     flow = torch.zeros(8, 1, 3, 3, 2, dtype=torch.float16)
