@@ -35,6 +35,7 @@ SOURCE = "Dumoulin et al. 2017, arXiv 1606.00704, section 2.6; Mastropietro 2017
 ATTRIBUTES = ("shape", "size", "colour", "path", "speed")
 TRAINING = {
     "*": {"epochs": 100, "batch_size": 128, "learning_rate": 1e-4, "weight_decay": 0.0, "warmup": 0.0},
+    "mini": {"epochs": 24, "batch_size": 32, "learning_rate": 4e-4},
     "tiny": {"epochs": 2},
 }
 

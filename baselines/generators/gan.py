@@ -40,6 +40,7 @@ INPUT = "frames"
 SOURCE = "Goodfellow et al. 2014, arXiv 1406.2661; Radford et al. 2016, arXiv 1511.06434"
 TRAINING = {
     "*": {"epochs": 25, "batch_size": 64, "learning_rate": 2e-4, "weight_decay": 0.0, "warmup": 0.0},
+    "mini": {"epochs": 24, "batch_size": 32},
     "tiny": {"epochs": 2},
 }
 

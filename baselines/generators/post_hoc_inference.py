@@ -29,6 +29,7 @@ INPUT = "frames"
 SOURCE = "Dumoulin et al. 2017, arXiv 1606.00704, section 4.4"
 TRAINING = {
     "*": {"epochs": 100, "batch_size": 100, "learning_rate": 1e-4, "weight_decay": 0.0, "warmup": 0.0},
+    "mini": {"epochs": 24, "batch_size": 32, "learning_rate": 2e-4},
     "tiny": {"epochs": 2},
 }
 

@@ -27,6 +27,7 @@ LABELS = "path"
 SOURCE = "Salimans et al. 2016, arXiv 1606.03498; Mastropietro 2017, sections 4.4.3 and 6.2"
 TRAINING = {
     "*": {"epochs": 40, "batch_size": 32, "learning_rate": 5e-4, "weight_decay": 0.0, "warmup": 0.0},
+    "mini": {"epochs": 12},
     "tiny": {"epochs": 2, "batch_size": 10},
 }
 

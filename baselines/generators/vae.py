@@ -29,7 +29,10 @@ from benchmark.replay import steady
 TASK = "generation"
 INPUT = "frames"
 SOURCE = "Kingma, Welling 2014, arXiv 1312.6114"
-TRAINING = {"*": {"batch_size": 100, "learning_rate": 1e-3, "weight_decay": 0.0}}
+TRAINING = {
+    "*": {"batch_size": 100, "learning_rate": 1e-3, "weight_decay": 0.0},
+    "mini": {"epochs": 24, "batch_size": 32},
+}
 
 GREY_LEVELS = 256
 """Of the frames, evenly spread over [-1, 1]."""

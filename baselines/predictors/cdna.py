@@ -40,7 +40,7 @@ INPUT = "clips"
 SOURCE = "Finn et al. 2016, arXiv 1605.07157"
 TRAINING = {
     "*": {"epochs": 20, "batch_size": 32, "learning_rate": 1e-3, "weight_decay": 0.0, "warmup": 0.0},
-    "mini": {"epochs": 6},
+    "mini": {"epochs": 10, "batch_size": 16, "learning_rate": 3e-3},
 }
 
 HIDDEN = (32, 32, 64, 64, 128, 64, 32)

@@ -37,7 +37,7 @@ TRAINING = {
         "warmup": 0.0,
         "gradient_clip": 1.0,
     },
-    "mini": {"epochs": 15},
+    "mini": {"epochs": 15, "batch_size": 16},
 }
 
 

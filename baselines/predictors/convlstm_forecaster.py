@@ -34,7 +34,7 @@ INPUT = "clips"
 SOURCE = "Shi et al. 2015, arXiv 1506.04214"
 TRAINING = {
     "*": {"epochs": 20, "batch_size": 16, "learning_rate": 1e-3, "weight_decay": 0.0, "warmup": 0.0},
-    "mini": {"epochs": 10},
+    "mini": {"epochs": 10, "learning_rate": 3e-3},
 }
 
 MAPS = ((256,), (128, 128), (128, 64, 64))

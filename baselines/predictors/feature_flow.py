@@ -38,7 +38,7 @@ INPUT = "clips"
 SOURCE = "Mastropietro 2017, section 6.3"
 TRAINING = {
     "*": {"epochs": 20, "batch_size": 32, "learning_rate": 2e-4, "weight_decay": 0.0, "warmup": 0.0},
-    "mini": {"epochs": 10},
+    "mini": {"epochs": 10, "batch_size": 16, "learning_rate": 3e-3},
     "tiny": {"epochs": 2, "batch_size": 10},
 }
 

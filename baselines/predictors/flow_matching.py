@@ -39,7 +39,7 @@ TRAINING = {
         "warmup": 0.0,
         "gradient_clip": 1.0,
     },
-    "mini": {"epochs": 60},
+    "mini": {"epochs": 20, "learning_rate": 1e-3},
     "tiny": {"epochs": 2, "batch_size": 10},
 }
 

@@ -42,7 +42,7 @@ INPUT = "clips"
 SOURCE = "Mathieu et al. 2016, arXiv 1511.05440"
 TRAINING = {
     "*": {"epochs": 20, "batch_size": 16, "learning_rate": 5e-4, "weight_decay": 0.0, "warmup": 0.0},
-    "mini": {"epochs": 8},
+    "mini": {"epochs": 10},
 }
 
 SEEN = 4
