@@ -55,14 +55,15 @@ class Discriminator(nn.Module):
             nn.LeakyReLU(SLOPE, inplace=True),
         )
         self.frames = self.relations = None
+        self.indexing = "printed" if config.inverse.startswith("printed") else "displaced"
         if config.inverse != "none":
             self.frames = nn.Sequential(
                 nn.Conv2d(channels, width, 4, 2, padding=1),
                 nn.LeakyReLU(SLOPE, inplace=True),
                 nn.Conv2d(width, 2 * width, 4, 2, padding=1),
             )
-        if config.inverse == "relation":
-            self.relations = Relations(2 * width, width, config.kappa, "displaced")
+        if config.inverse.split()[-1] == "relation":
+            self.relations = Relations(2 * width, width, config.kappa, self.indexing)
             self.relations.rest = nn.Sequential(  # its batch norm would let clips of a batch tell of each other
                 nn.LeakyReLU(SLOPE), nn.Conv2d(width, width, 1), nn.LeakyReLU(SLOPE), nn.Conv2d(width, 1, 1)
             )
@@ -94,7 +95,7 @@ class Discriminator(nn.Module):
         features = self.frames(fold(clips)).unflatten(0, (time, -1))
         before, after = features[:-1].flatten(0, 1), features[1:].flatten(0, 1)
         if self.relations is None:
-            volume = correlations(before.float(), after.float(), kappa, PATCH, "displaced")
+            volume = correlations(before.float(), after.float(), kappa, PATCH, self.indexing)
         else:
             volume = self.relations(before, after)
         return pad(unfold(volume, time - 1), (0, 0, 0, 0, 1, 0))

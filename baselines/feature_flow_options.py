@@ -9,9 +9,10 @@ from baselines.layers import offsets
 from baselines.settings import COUNT, NOT_NEGATIVE, Rules, check
 from dynamics_gen.errors import ConfigError
 
-INVERSES = ("none", "correlation", "relation")
+INVERSES = ("none", "correlation", "relation", "printed correlation", "printed relation")
 """What tells the discriminator of the motion between neighbour frames: nothing, normalised correlations of patches of
-features (Mastropietro 2017, equation 6.5), or a perceptron on pairs of features (its relation network)."""
+features (Mastropietro 2017, equation 6.5), or a perceptron on pairs of features (its relation network). As printed, both
+displace both frames, and tell of no motion."""
 
 GRIDS = (1, 2, 4, 8, 16)
 
@@ -51,7 +52,7 @@ class Options:
             with `grid` and `groups` 1.
         stay: logit, at first, of features that stay where they are, beside about 0 for each way to go.
         norm: between the generator's layers: `batch` or `group`.
-        inverse: of the flow, in the discriminator: `none`, `correlation` or `relation`.
+        inverse: of the flow, in the discriminator: one of `INVERSES`.
     """
 
     width: int = 16

@@ -339,6 +339,18 @@ def test_correlations_peak_where_features_moved_to(rows: int, columns: int) -> N
     assert (peaks == AROUND.index((rows // 4, columns // 4))).all()
 
 
+@pytest.mark.parametrize("inverse", ["printed correlation", "printed relation"])
+def test_as_printed_the_discriminator_is_told_of_no_motion(inverse: str) -> None:
+    """Away from the border each displacement has what no displacement has, of another place."""
+    net = network(side=32, inverse=inverse).discriminator
+    assert net is not None
+    assert (net.relations is None) == (inverse == "printed correlation")
+    volume = net.motion(sliding(0, 4))[:, :, 1:]
+    for channel, (rows, columns) in enumerate(AROUND):
+        middle = volume[:, AROUND.index((0, 0)), :, 3 + rows : 5 + rows, 3 + columns : 5 + columns]
+        torch.testing.assert_close(volume[:, channel, :, 3:5, 3:5], middle)
+
+
 def test_relations_are_a_perceptron_on_pairs_of_features() -> None:
     """Of a place in one frame and the displaced one in the next."""
     net = network(inverse="relation").discriminator
@@ -383,7 +395,10 @@ def test_motion_has_a_say_in_the_judgement(inverse: str) -> None:
         ({"normalisation": "both"}, "got normalisation 'both', expected outgoing or incoming"),
         ({"closed_steps": 20}, "got closed_steps 20, expected a whole number from 1 to 19"),
         ({"adversary": -1.0}, "got adversary -1.0, expected a number of 0 or more"),
-        ({"inverse": "flow"}, "got inverse 'flow', expected none or correlation or relation"),
+        (
+            {"inverse": "flow"},
+            "got inverse 'flow', expected none or correlation or relation or printed correlation or printed relation",
+        ),
         ({"inverse": "relation", "adversary": 0.0}, "expected a discriminator to tell it to"),
         ({"conditioned": False, "latent": 0}, "expected something to make a flow from"),
         ({"error": 0.0, "adversary": 0.0}, "expected something to learn from"),
