@@ -11,8 +11,8 @@ from dynamics_gen.errors import ConfigError
 
 INVERSES = ("none", "correlation", "relation", "printed correlation", "printed relation")
 """What tells the discriminator of the motion between neighbour frames: nothing, normalised correlations of patches of
-features (Mastropietro 2017, equation 6.5), or a perceptron on pairs of features (its relation network). As printed, both
-displace both frames, and tell of no motion."""
+features (Mastropietro 2017, equation 6.5), or a perceptron on pairs of features (its relation network). As printed,
+both displace both frames, and tell of no motion."""
 
 GRIDS = (1, 2, 4, 8, 16)
 
