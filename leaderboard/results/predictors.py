@@ -80,13 +80,17 @@ def make_predictors_page(made: Sequence[Predicted], ablations: Sequence[Predicte
 def _about(one: Predicted) -> str:
     splits, features = one.record.dataset.splits, one.record.features
     shuffled = mean_of([scores.frechet_shuffled for scores in one.scores])
+    off, agreement = one.motion("error", 10, "motion_of_data"), one.motion("class_agreement", of="motion_of_data")
+    found = (
+        f" On true clips the object is found {shown(off, 2)} pixels off, and {shown(agreement, 1, 100)} % are given"
+        " their class."
+        if off is not None
+        else ""
+    )
     return (
         f"{splits.test.clips:,} clips (fingerprint `{splits.test.fingerprint[:12]}`), learnt from"
         f" {splits.train.clips:,}. Features: `{escape(features.name)}`, `{features.sha256[:12]}`; the distance of true"
-        f" clips with their later frames in random order is {shown(shuffled, 1)}. On true clips the object is found"
-        f" {shown(one.motion('error', 10, 'motion_of_data'), 2)} pixels off, and"
-        f" {shown(one.motion('class_agreement', of='motion_of_data'), 1, 100)} % are given their class. Least MSE"
-        " first."
+        f" clips with their later frames in random order is {shown(shuffled, 1)}.{found} Least MSE first."
     )
 
 
