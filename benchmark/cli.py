@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,10 +26,7 @@ from dynamics_gen.console import Failure, Group, one_sentence
 from dynamics_gen.version import __version__
 
 if TYPE_CHECKING:
-    from benchmark.generation.record import Record as GeneratorRecord
     from benchmark.plan import Options
-    from benchmark.prediction.record import Record as PredictorRecord
-    from benchmark.record import Record
 
 
 class _Group(Group):
@@ -214,6 +210,7 @@ def _run_all(chosen: Sequence[spec.Description], options: Options) -> None:
     from benchmark.prediction.run import run_predictor
     from benchmark.run import run_model
     from benchmark.study import run_study
+    from benchmark.summary import summary
 
     # A mistake in the last is told before the first is trained.
     plans = {one.path: make_plan(one, options) for one in chosen}
@@ -230,7 +227,7 @@ def _run_all(chosen: Sequence[spec.Description], options: Options) -> None:
         if isinstance(result, dict):
             click.echo(f"{one.name}: {plan.folder.study}")
         elif result is not None:
-            click.echo(_summary(result, plan.folder.record))
+            click.echo(summary(result, plan.folder.record))
 
     several = any(plan.world.size > 1 for plan in plans.values())  # the other processes may not have failed
     in_turn(chosen, work, go_on=not several)
@@ -365,33 +362,3 @@ def audit(
     click.echo(printed(findings))
     if failed := [found.probe.name for found in findings if not found.passed]:
         raise Failure(f"{len(failed)} of {len(findings)} probes fail: {', '.join(failed)}; see {options.page}")
-
-
-def _summary(result: Record | GeneratorRecord | PredictorRecord, where: Path) -> str:
-    """One line: what the record says first of all, and where it is."""
-    from benchmark.prediction.record import Record as PredictorRecord
-    from benchmark.record import Record
-
-    seeds = "1 seed" if len(result.seeds) == 1 else f"mean of {len(result.seeds)} seeds"
-    name = f"{result.model} on {result.dataset.release} {result.dataset.size}"
-    if isinstance(result, PredictorRecord):
-        error, lost = (fmean(fmean(getattr(one.test.motion, of)) for one in result.seeds) for of in ("error", "lost"))
-        frechet = fmean(seed.test.frechet for seed in result.seeds)
-        return (
-            f"{name}: object {error:.1f} pixels off, lost in {100 * lost:.0f} % of predicted frames, Fréchet distance "
-            f"{frechet:.4g} ({seeds}); {where}"
-        )
-    if not isinstance(result, Record):
-        frechet, best = (
-            fmean(getattr(seed.test, field) for seed in result.seeds) for field in ("frechet", "frechet_of_train")
-        )
-        return f"{name}: Fréchet distance {frechet:.4g}, of train {best:.2g} ({seeds}); {where}"
-    scores = [seed.scores.test for seed in result.seeds]
-
-    def mean(field: str) -> float:
-        return 100 * fmean(getattr(score, field) for score in scores)
-
-    factors = (
-        "" if scores[0].error_path is None else f"path {mean('error_path'):.1f} %, speed {mean('error_speed'):.1f} %; "
-    )
-    return f"{name}: {mean('error'):.1f} % test error ({factors}{seeds}); {where}"

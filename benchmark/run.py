@@ -15,6 +15,7 @@ from benchmark.lessons import Shown
 from benchmark.parts import first_of_each_class
 from benchmark.plan import Options, Plan
 from benchmark.world import ALONE
+from dynamics_gen.errors import ConfigError
 from dynamics_gen.pool import available_cores
 
 
@@ -46,6 +47,11 @@ def _nothing(line: str) -> None:
 def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], None]) -> record.Record | None:
     description, folder = planned.model.description, planned.folder
     opened = stages.opened_to_learn(splits, options)
+    if len(opened["train"].manifest.classes) < 2:
+        raise ConfigError(
+            f"{splits.folder / 'train'} has clips of one class, {opened['train'].manifest.classes[0]}: expected two or "
+            "more to tell apart; import them with a table of --labels"
+        )
     if planned.model.is_fitted:
         return _run_fitted(planned, options, splits, opened, say)
     if per_class := planned.training.train_per_class:

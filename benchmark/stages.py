@@ -19,8 +19,15 @@ from benchmark.plan import Options, Plan, build_missing
 from benchmark.record import Environment
 from benchmark.train import Event, Learner, fit
 from dynamics_gen.errors import ConfigError
+from dynamics_gen.manifest import read_manifest
 
 Result = TypeVar("Result", bound=Any)
+
+LEAST_CLIPS: Mapping[str, Mapping[str, int]] = {
+    "generation": {"train": 6, "valid": 2, "test": 6},
+    "prediction": {"valid": 2, "test": 6},
+}
+"""By task, of each split: a covariance needs two, and `metrics.density_coverage` five neighbours of each."""
 
 
 @contextlib.contextmanager
@@ -38,6 +45,7 @@ def started(planned: Plan, options: Options, say: Callable[[str], None]) -> Iter
     world.fabric(planned.device, "32-true")  # the processes meet
 
     def prepare() -> None:
+        task = planned.model.description.task
         if options.overwrite:
             folder.clear()
         elif folder.is_used() and not options.resume:
@@ -45,8 +53,10 @@ def started(planned: Plan, options: Options, say: Callable[[str], None]) -> Iter
                 f"{folder.path} holds an earlier run: use --resume to go on with it (or to add seeds), "
                 "--overwrite to start again, or --runs for another folder"
             )
-        if planned.model.description.task != "study":
+        if task != "study":
             build_missing(options, say)
+        if task in LEAST_CLIPS and options.on is not None:
+            _refuse_few(options.on, LEAST_CLIPS[task])
 
     with folder.locked() if world.is_first else contextlib.nullcontext():
         try:
@@ -60,6 +70,20 @@ def started(planned: Plan, options: Options, say: Callable[[str], None]) -> Iter
                 yield Splits(options.dataset, dynamics_gen.open)
         except KeyboardInterrupt:
             raise StoppedError("stopped: what was finished is kept; the same command with --resume goes on") from None
+
+
+def _refuse_few(folder: Path, least: Mapping[str, int]) -> None:
+    """Refuses data of the user's own, before anything is learnt from them, that are too few to be scored at the end.
+
+    Raises:
+        ConfigError: a split has fewer clips than `least` says.
+    """
+    for name, expected in least.items():
+        if (clips := read_manifest(folder / name).clips) < expected:
+            raise ConfigError(
+                f"{folder / name} has {clips} clips: expected {expected} or more, since fewer have no Fréchet distance "
+                "or nearest neighbours to be judged by; import more, or cut long videos with --windows all"
+            )
 
 
 def opened_to_learn(splits: Splits, options: Options) -> dict[str, ClipDataset]:

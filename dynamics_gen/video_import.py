@@ -1,6 +1,7 @@
 """Folders of video files (KTH, UCF101 …) as splits that all else here reads: same shards and manifest, other classes.
 
-A table names each file's class. The clips are a function of the files, the table and the settings alone.
+A table names each file's class, unless nobody knows it. The clips are a function of the files, the table and the
+settings alone.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from dynamics_gen.generate import build_split
 from dynamics_gen.manifest import Manifest
 from dynamics_gen.pool import available_cores, run_tasks
 from dynamics_gen.video_files import probe_video, read_video
+from dynamics_gen.video_table import LONGEST_NAME, SHOWN, UNLABELLED, list_videos, read_table
 
 FITS = ("crop", "pad", "stretch")
 """How a frame becomes square: its middle; whole, with black bars; or whole, out of shape."""
@@ -38,9 +40,6 @@ WINDOWS = ("middle", "all")
 
 SOURCES = "sources.csv"
 """Which clip is which part of which file; stands beside the shards."""
-
-_LONGEST_NAME = 64
-_SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,7 +149,7 @@ class ImportedClip:
 
 def plan_import(
     folder: Path,
-    table: Path,
+    table: Path | None,
     *,
     name: str,
     split: str = "train",
@@ -168,7 +167,8 @@ def plan_import(
 
     Args:
         folder: holds the files: MP4, AVI, WebM, GIF and so on; grey or colour, of any size.
-        table: CSV with the columns `file` (relative to `folder`), `label` (name of a class), and perhaps `split`.
+        table: CSV with the columns `file` (relative to `folder`), `label` (name of a class), and perhaps `split`;
+            without one, every video file in the folder is taken, and all are of the one class `UNLABELLED`.
         name: of the dataset, letters, digits, - and _.
         split: of all files, if the table has no such column.
         image_size: side of the clips' frames, pixels.
@@ -196,9 +196,9 @@ def plan_import(
     ):
         if not low <= value <= high:
             raise ConfigError(f"{number} is {value}: expected a number from {low} to {high}")
-    if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii() or len(name) > _LONGEST_NAME:
-        raise ConfigError(f"name is {name!r}: expected at most {_LONGEST_NAME} letters, digits, - and _")
-    rows, classes = read_table(table, folder, split)
+    if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii() or len(name) > LONGEST_NAME:
+        raise ConfigError(f"name is {name!r}: expected at most {LONGEST_NAME} letters, digits, - and _")
+    rows, classes = (list_videos(folder, split), [UNLABELLED]) if table is None else read_table(table, folder, split)
     crew = available_cores() if workers is None else workers
     probed = _probe_all(folder, sorted({row["file"] for row in rows}), crew)
     rate = _common_rate(probed, fps)
@@ -254,50 +254,6 @@ def build_import(
     return manifest
 
 
-def read_table(table: Path, folder: Path, split: str) -> tuple[list[dict[str, str]], list[str]]:
-    """Reads which file is of which class, and checks all of it before anything is decoded.
-
-    Returns:
-        Rows of `file`, `label`, `split`; and the names of the classes, sorted (as numbers, if they all are).
-
-    Raises:
-        ConfigError: the table or a file is missing, or a row is not as expected; the first few are named.
-    """
-    if not folder.is_dir():
-        raise ConfigError(f"{folder} is not a folder: expected one that holds video files")
-    try:
-        read = list(csv.DictReader(io.StringIO(table.read_text("utf-8-sig")), strict=True))
-    except OSError as error:
-        raise ConfigError(f"cannot read {table}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{table} is not a CSV in UTF-8 ({error})") from error
-    if not read or not {"file", "label"} <= read[0].keys():
-        found = ", ".join(map(str, read[0])) if read else "no rows"
-        raise ConfigError(f"{table} has {found}: expected the columns file, label and perhaps split, and a row a video")
-    rows = [{"split": split} | {key: (row.get(key) or "").strip() for key in _keys(row)} for row in read]
-    root, problems, seen = folder.resolve(), [], set()
-    for line, row in enumerate(rows, 2):
-        path = (folder / row["file"]).resolve()
-        if not row["file"] or not path.is_relative_to(root):
-            problems.append(f"line {line}: file {row['file']!r} is not one inside {folder}")
-        elif not path.is_file():
-            problems.append(f"line {line}: there is no file {path}")
-        elif row["file"] in seen:
-            problems.append(f"line {line}: file {row['file']!r} is there twice")
-        if not row["label"] or not row["label"].isprintable() or len(row["label"]) > _LONGEST_NAME:
-            problems.append(f"line {line}: label {row['label'][:_LONGEST_NAME]!r} is not a short name")
-        if row["split"] not in SPLITS:
-            problems.append(f"line {line}: split {row['split']!r} is none of {', '.join(SPLITS)}")
-        seen.add(row["file"])
-    if problems:
-        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise ConfigError(f"{table}, {'; '.join(problems[:_SHOWN])}{more}")
-    labels = {row["label"] for row in rows}
-    if all(label.isascii() and label.isdigit() for label in labels):
-        return rows, sorted(labels, key=lambda label: (int(label), label))
-    return rows, sorted(labels)
-
-
 def imported_clips(config: ImportConfig, indices: Sequence[int]) -> Iterator[ImportedClip]:
     """Decodes clips by number; those of one file are read in one go."""
     for number, group in groupby(indices, key=lambda index: config.locate(index)[0]):
@@ -348,10 +304,6 @@ def square(frame: UInt8[np.ndarray, "y x 3"], size: int, fit: str) -> UInt8[np.n
     return np.asarray(image)
 
 
-def _keys(row: dict[str, Any]) -> list[str]:
-    return ["file", "label", *(["split"] if "split" in row else [])]
-
-
 def _shuffled(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     """Mixed by a fixed seed, so that any part of a split has all classes; clips of one file stay together."""
     order = np.random.default_rng(0).permutation(len(rows))
@@ -369,8 +321,8 @@ def _probe_all(folder: Path, files: Sequence[str], workers: int) -> dict[str, tu
         else:
             found[file] = result
     if problems:
-        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise ConfigError("; ".join(sorted(problems)[:_SHOWN]) + more)
+        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise ConfigError("; ".join(sorted(problems)[:SHOWN]) + more)
     return found
 
 

@@ -124,7 +124,7 @@ def prediction_scores(one: Predicted) -> dict[str, Score | None]:
     }
     learnt = one.record.horizon
     found["learnt_mse"] = Score.over(frame_error(one, scores, "mse", "single", learnt) for scores in one.scores)
-    found |= _of_motion([scores.motion for scores in one.scores])
+    found |= _of_motion([scores.motion for scores in one.scores if scores.motion is not None])
     for name in ("frechet", "density", "coverage"):
         found[name] = Score.over(getattr(scores, name) for scores in one.scores)
     return found

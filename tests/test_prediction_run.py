@@ -59,6 +59,8 @@ def test_run_records_itself_and_leaves_filmstrips(finished: tuple[Path, record.R
         errors = [row["valid_mse"] for row in seed.history]
         assert seed.chosen_by == "mse"
         assert seed.chosen_epoch == 1 + int(np.argmin(errors))
+        assert seed.test.motion is not None
+        assert seed.test.motion_of_data is not None
         assert len(seed.test.single.mse) == len(seed.test.motion.error) == STEPS
         assert seed.test.best is None
         assert seed.test.motion_of_data.error[-1] < seed.test.motion.error[-1]
@@ -100,6 +102,8 @@ def test_rules_need_no_training(tiny_data: Path, tmp_path: Path) -> None:
     assert made.parameters == made.flops_per_frame == 0
     assert made.config.training == {}
     scores = made.seeds[0].test
+    assert scores.motion is not None
+    assert scores.motion_of_data is not None
     assert scores.motion.speed == pytest.approx(0, abs=0.05)
     assert scores.motion.error[-1] > scores.motion.error[0] > scores.motion_of_data.error[0]
     with pytest.raises(ConfigError, match="copy_last is not trained step by step, so --epochs would have no effect"):

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from synthetic_records import DATASET, ENVIRONMENT
 
+from benchmark.errors import RecordError
 from benchmark.generation.record import Network, View
 from benchmark.prediction import record
 from benchmark.prediction.record import Errors, Motion, Record, Scores, Seed
@@ -103,6 +104,23 @@ def row(text: str, start: str) -> list[str]:
     """The cells of the first row that begins so."""
     line = next(line for line in text.splitlines() if line.startswith(f"| {start}"))
     return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_clips_that_nobody_simulated_have_no_motion(tmp_path: Path) -> None:
+    """Frames are compared all the same; dashes stand where nobody knows. A half of the motion is refused."""
+    whole = made("simvp", 0.001)
+    scores = replace(whole.seeds[0].test, motion=None, motion_of_data=None)
+    own = replace(whole, dataset=replace(DATASET, size="own"), seeds=(replace(whole.seeds[0], test=scores),))
+    text = page(tmp_path, mine=own)
+    assert "On true clips" not in text
+    cells = row(text, "[simvp]")
+    assert cells[6:12] == ["0.900", "–", "–", "–", "–", "–"]
+    half = replace(own, seeds=(replace(own.seeds[0], test=replace(scores, motion=motion(0.5, 0.29))),))
+    with pytest.raises(RecordError, match="has motion without motion_of_data"):
+        record.write(half, tmp_path / "record.json")
+    two = replace(own, seeds=(*own.seeds, replace(whole.seeds[0], seed=1)))
+    with pytest.raises(RecordError, match=r"seeds\[1\]\.test has motion .* otherwise than seeds\[0\]"):
+        record.write(two, tmp_path / "record.json")
 
 
 def test_page_without_records_measures_nothing(tmp_path: Path) -> None:

@@ -76,6 +76,29 @@ def test_rows_are_the_records_means_and_deviations(site: Path) -> None:
     assert [cells[name]["frames/s"] for name in COSTS] == ["90 k", "2.5 k", "300", "0.5"]
 
 
+def test_the_page_of_a_run_on_own_clips_says_nothing_of_motion() -> None:
+    """Errors of frames and features are told; no row, column or curve of an object that nobody simulated."""
+    whole = predictor("cdna")
+    bare = [replace(seed, test=replace(seed.test, motion=None, motion_of_data=None)) for seed in whole.seeds]
+    own = replace(whole, dataset=replace(whole.dataset, size="own"), seeds=tuple(bare))
+    pages = []
+    for made in (whole, own):
+        board = board_of(Predicted(name="cdna", record=made, pictures=FILMS))
+        html = frame_row_page(board.rows[0], board).decode()
+        pages.append((html, [column.heading for column in columns_of(board)], table(Page(html), "frame")))
+    (before, headings, steps), (after, fewer, shorter) = pages
+    assert [one for one in headings if one not in fewer] == ["off, px", "lost %", "split %", "class %"]
+    assert {step: cells[:4] for step, cells in steps.items()} == shorter
+    for words in (
+        "The object&#x27;s motion",
+        "lost, % of clips",
+        "found on true clips",
+        "off at the end",
+        "their class",
+    ):
+        assert (words in before, words in after) == (True, False), words
+
+
 def test_only_what_compares_shares_a_board() -> None:
     """Another view, context, split, network or number of samples is another board; each has a place of its own."""
     nowhere, plain = Path("nowhere"), predictor("simvp")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,31 @@ def test_wrong_tables_are_refused(folder: Path, tmp_path: Path, rows: list, mess
     """Before anything is decoded, with the line."""
     with pytest.raises(ConfigError, match=message):
         imported(folder, rows, tmp_path)
+
+
+def test_without_a_table_every_video_is_taken(folder: Path, tmp_path: Path) -> None:
+    """Those of folders below too, in the order of a table of the same names, as one class; nothing else in there."""
+    root = tmp_path / "films"
+    shutil.copytree(folder, root)
+    (root / "labels.csv").write_text("no film")
+    (root / ".cache").mkdir()
+    (root / ".cache" / "a.mp4").write_bytes(b"")
+    settings = {"name": "actions", "split": "valid", "image_size": 16, "frames": 8, "fps": 20, "workers": 1}
+    (config,) = plan_import(root, None, **settings)
+    names = ["running.avi", "slow.gif", "walking/long.mp4", "walking/short.mp4", "waving.gif"]
+    assert sorted(source.file for source in config.sources) == names
+    assert (config.split, config.classes) == ("valid", ("unlabelled",))
+    rows = [(name, "unlabelled") for name in names]
+    (same,) = plan_import(root, table(tmp_path / "labels.csv", rows, ("file", "label")), **settings)
+    assert config == same
+    with pytest.raises(ConfigError, match="split is 'dev': expected one of train, valid, test"):
+        plan_import(root, None, **{**settings, "split": "dev"})
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match=r"has no video files: expected some that end in \.mp4"):
+        plan_import(tmp_path / "empty", None, **settings)
+    (tmp_path / "empty" / "a.mp4").symlink_to(root / "running.avi")
+    with pytest.raises(ConfigError, match=r"'a\.mp4' is not inside .*: rename or remove it"):
+        plan_import(tmp_path / "empty", None, **settings)
 
 
 def test_unreadable_files_are_named(folder: Path, tmp_path: Path) -> None:

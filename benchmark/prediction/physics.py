@@ -71,6 +71,11 @@ class Motion:
     came_back: float | None
 
 
+def is_known(dataset: Any) -> bool:
+    """Whether clips were simulated, so that it is known where each object was and how its speed went."""
+    return {"speed", "position", "camera"} <= set(dataset.columns)
+
+
 def true_places(dataset: Any) -> Float64[np.ndarray, "clips time 2"]:
     """Where the simulator had each object's centre, as a camera sees it, in pixels of a 64×64 frame."""
     position, camera = dataset.column("position").astype(float), dataset.column("camera").astype(float)

@@ -72,8 +72,9 @@ class Scores:
     """Of true clips whose predicted part has its frames in random order: it shows that the distance sees time."""
     density: Amount
     coverage: Fraction
-    motion: Motion
-    motion_of_data: Motion
+    motion: Motion | None
+    """None of clips that were not simulated: nobody knows where their objects truly are."""
+    motion_of_data: Motion | None
     """The same of true clips: what the measurement itself misses."""
 
 
@@ -153,6 +154,12 @@ def _check(made: Record, where: str) -> None:
                 )
         if (scores.best is not None) != made.stochastic or (scores.mean is not None) != made.stochastic:
             raise RecordError(f"{where}: seeds[{i}].test has best and mean where stochastic is {made.stochastic}")
+        motions = (scores.motion, scores.motion_of_data)
+        if any((motion is None) != (made.seeds[0].test.motion is None) for motion in motions):
+            raise RecordError(
+                f"{where}: seeds[{i}].test has motion without motion_of_data, or otherwise than seeds[0]: expected "
+                "both of simulated clips and neither of others, in every seed"
+            )
         if seed.chosen_epoch not in [row.get("epoch") for row in seed.history]:
             raise RecordError(
                 f"{where}: seeds[{i}].chosen_epoch is {seed.chosen_epoch}: expected an epoch of its history of "

@@ -56,9 +56,9 @@ def _run(planned: Plan, options: Options, splits: Splits, say: Callable[[str], N
     clips = {name: clips_of(planned, split) for name, split in opened.items()}
     shape = clips["train"].shape
     if shape[0] < CONTEXT + HORIZON:
+        advice = "try a release with longer ones" if options.on is None else "import them anew with --frames 32"
         raise ConfigError(
-            f"{splits.folder} has clips of {shape[0]} frames, expected {CONTEXT + HORIZON} or more: "
-            "try a release with longer ones"
+            f"{splits.folder} has clips of {shape[0]} frames, expected {CONTEXT + HORIZON} or more: {advice}"
         )
     network = build(planned, shape) if planned.model.is_trained else None
     recipe = planned.training

@@ -1,4 +1,7 @@
-"""A trained predictor against what came: frames step by step, whole clips as a set, and the object's motion."""
+"""A trained predictor against what came: frames step by step, whole clips as a set, and the object's motion.
+
+Of clips that were not simulated, such as imported ones, nobody knows the true motion: nothing is said of it.
+"""
 
 from __future__ import annotations
 
@@ -85,13 +88,10 @@ def score(
         stochastic: whether it draws.
         features: of whole clips.
         test: the clips that are continued.
-        dataset: their split, with what the simulator knows of them.
+        dataset: their split, with what the simulator knows of them, if they were simulated.
         train: clips from whose features the classes are learnt.
     """
-    truth = TrueMotion.of(
-        np.concatenate([grey_levels(batch.clips) for batch in _batches(test)]), dataset, test.shape[0]
-    )
-    labels = test.labels.numpy()
+    truth = _true_motion(test, dataset)
     single, best, mean = [], [], []
     videos, rows, true_rows, shuffled_rows = [], [], [], []
     spent, frames = 0.0, test.shape[0]
@@ -107,7 +107,8 @@ def score(
                 spent += time.monotonic() - start
                 drawn.append(_unit(said))
                 if draw == 0:
-                    videos.append(grey_levels(said))
+                    if truth is not None:
+                        videos.append(grey_levels(said))
                     rows.append(features(said))
             compared = [frame_errors(came, one) for one in drawn]
             single.append(compared[0])
@@ -118,7 +119,11 @@ def score(
             shuffled_rows.append(features(batch.clips[:, :, moments]))
     made, true, shuffled = (_numbers(torch.cat(parts)) for parts in (rows, true_rows, shuffled_rows))
     neighbourhoods = metrics.density_coverage(true, made)
-    classes = class_reader(features, train)
+    motion, motion_of_data = None, None
+    if truth is not None:
+        labels, classes = test.labels.numpy(), class_reader(features, train)
+        motion = truth.motion(physics.follow(truth.backdrops, np.concatenate(videos)), classes(made), labels)
+        motion_of_data = truth.motion(truth.followed, classes(true), labels)
     found = Scores(
         clips=len(test),
         single=mean_errors(single),
@@ -129,11 +134,19 @@ def score(
         frechet_shuffled=metrics.frechet_distance(true, shuffled),
         density=neighbourhoods.density,
         coverage=neighbourhoods.coverage,
-        motion=truth.motion(physics.follow(truth.backdrops, np.concatenate(videos)), classes(made), labels),
-        motion_of_data=truth.motion(truth.followed, classes(true), labels),
+        motion=motion,
+        motion_of_data=motion_of_data,
     )
     predicted = len(test) * (frames - CONTEXT) * (SAMPLES if stochastic else 1)
     return found, predicted / max(spent, 1e-9)
+
+
+def _true_motion(test: Clips, dataset: Any) -> TrueMotion | None:
+    """What is known of the motion; None of clips that nobody simulated."""
+    if not physics.is_known(dataset):
+        return None
+    videos = np.concatenate([grey_levels(batch.clips) for batch in _batches(test)])
+    return TrueMotion.of(videos, dataset, test.shape[0])
 
 
 def _batches(clips: Clips) -> Any:

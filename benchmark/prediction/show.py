@@ -16,7 +16,7 @@ from benchmark.prediction import pictures, record
 from benchmark.prediction.run import continuation
 from benchmark.prediction.scores import TEST_SEED
 from benchmark.recorded import plan_of
-from dynamics_gen.config import directory_name
+from dynamics_gen.config import SIZES, directory_name
 from dynamics_gen.errors import ConfigError
 
 
@@ -36,7 +36,7 @@ def show_predictions(
 
     Args:
         run: its folder.
-        clips: a split's folder; the run's own test unless given.
+        clips: a split's folder; the run's own test unless given, where that is one of a release.
         data: holds the datasets.
         count: how many clips, spread evenly over the split.
         draws: another number is another continuation, of models that draw.
@@ -54,6 +54,11 @@ def show_predictions(
     if seed not in [one.seed for one in made.seeds]:
         raise TrainingError(f"{folder.record} has the seeds {[one.seed for one in made.seeds]}: got --seed {seed}")
     planned = plan_of(made, folder, machine.choose_device(device), model)
+    if clips is None and made.dataset.size not in SIZES:
+        raise ConfigError(
+            f"{folder.record} is of {made.dataset.release}, clips of your own: expected --clips with their folder, "
+            f"such as --clips {data / made.dataset.release / 'test'}"
+        )
     split = dynamics_gen.open(clips or data / directory_name(made.dataset.release, made.dataset.size) / "test")
     seen = clips_of(planned, split)
     frames, _, height, width = seen.shape

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from benchmark.prediction import record
-from benchmark.prediction.record import Record, Scores, summed
+from benchmark.prediction.record import Motion, Record, Scores, summed
 from leaderboard.results.committed import Committed, mean_of
 
 
@@ -34,14 +34,15 @@ class Predicted(Committed[Record]):
         return summed(found, 3, side, side)
 
     def motion(self, what: str, step: int | None = None, of: str = "motion") -> float | None:
-        """What became of the object; of what is told by step, at a step, from 1.
+        """What became of the object; of what is told by step, at a step, from 1. None of clips that nobody simulated.
 
         Args:
             what: a field of `record.Motion`.
             step: after the context.
             of: `motion`, or `motion_of_data`, that of true clips.
         """
-        values = [getattr(getattr(scores, of), what) for scores in self.scores]
+        motions: list[Motion | None] = [getattr(scores, of) for scores in self.scores]
+        values = [getattr(motion, what) for motion in motions if motion is not None]
         return mean_of([value if step is None else value[step - 1] for value in values])
 
     @property

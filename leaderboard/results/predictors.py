@@ -84,19 +84,27 @@ def make_predictors_page(made: Sequence[Predicted], ablations: Sequence[Predicte
 
 def _about(one: Predicted) -> str:
     splits, features = one.record.dataset.splits, one.record.features
-    true, last = "motion_of_data", one.record.view.frames - one.record.context
     shuffled = mean_of([scores.frechet_shuffled for scores in one.scores])
     return (
         f"{splits.test.clips:,} clips (fingerprint `{splits.test.fingerprint[:12]}`), learnt from"
         f" {splits.train.clips:,}. Features: `{escape(features.name)}`, `{features.sha256[:12]}`; the distance of true"
-        f" clips with their later frames in random order is {shown(shuffled, 1)}. On true clips the object is found"
-        f" {shown(one.motion('error', 10, true), 2)} pixels off after 10 frames and"
+        f" clips with their later frames in random order is {shown(shuffled, 1)}.{_of_true_clips(one)} Least MSE first."
+    )
+
+
+def _of_true_clips(one: Predicted) -> str:
+    """What the tracker says of true clips; nothing of a user's own, whose motion nobody knows."""
+    true, last = "motion_of_data", one.record.view.frames - one.record.context
+    if one.motion("error", 10, true) is None:
+        return ""
+    return (
+        f" On true clips the object is found {shown(one.motion('error', 10, true), 2)} pixels off after 10 frames and"
         f" {shown(one.motion('error', last, true), 2)} after {last}; in the last of them"
         f" {shown(one.motion('lost', last, true), 1, 100)} % are lost and"
         f" {shown(one.motion('split', last, true), 1, 100)} % split;"
         f" {shown(one.motion('speed_kept', of=true), 1, 100)} % keep their speed,"
         f" {shown(one.motion('came_back', of=true), 1, 100)} % come back, and"
-        f" {shown(one.motion('class_agreement', of=true), 1, 100)} % are given their class. Least MSE first."
+        f" {shown(one.motion('class_agreement', of=true), 1, 100)} % are given their class."
     )
 
 

@@ -30,24 +30,22 @@ def predictor_page(row: FrameRow, made: Predicted, board: FrameBoard) -> bytes:
         score_fact("MSE", row.scores.get("mse"), 2),
         score_fact("PSNR, dB", row.scores.get("psnr"), 1),
         score_fact("SSIM", row.scores.get("ssim"), 3),
-        score_fact("off at the end, px", row.scores.get("error"), 1),
+        *([score_fact("off at the end, px", row.scores["error"], 1)] if _motions(made) else []),
         score_fact("Fréchet distance", row.scores.get("frechet"), 1),
     ]
+    true = made.scores[0].motion_of_data
+    beside = [motion_table(_motions(made), true) if true is not None else None, _drawn(row)]
     body = [
         _films(row),
         _by_step(made, _control(row, board)),
-        tag(
-            "div",
-            _by_seed(row, made),
-            tag(
-                "div",
-                motion_table([scores.motion for scores in made.scores], made.scores[0].motion_of_data),
-                _drawn(row),
-            ),
-            class_="columns",
-        ),
+        tag("div", _by_seed(row, made), tag("div", beside) if any(beside) else None, class_="columns"),
     ]
     return frame_page(row, board, first, body)
+
+
+def _motions(made: Predicted) -> list[Motion]:
+    """Of each seed; none of clips that nobody simulated, whose pages leave it out."""
+    return [scores.motion for scores in made.scores if scores.motion is not None]
 
 
 def _control(row: FrameRow, board: FrameBoard) -> Predicted | None:
@@ -69,10 +67,13 @@ def _films(row: FrameRow) -> Part:
 
 def _by_step(made: Predicted, control: Predicted | None) -> Html:
     figures = [_errors(made, control, metric) for metric in METRICS]
-    figures += [_followed(made, "error", "off, pixels of 64×64", 1), _followed(made, "lost", "lost, % of clips", 100)]
+    true = made.scores[0].motion_of_data
+    if true is not None:
+        figures.append(_followed(made, true, "error", "off, pixels of 64×64", 1))
+        figures.append(_followed(made, true, "lost", "lost, % of clips", 100))
     keys = [tag("span", made.record.model, class_="key valid")]
     keys += [tag("span", CONTROL, class_="key other")] if control is not None else []
-    keys += [tag("span", "found on true clips", class_="key train")]
+    keys += [tag("span", "found on true clips", class_="key train")] if true is not None else []
     if made.record.horizon < made.record.view.frames - made.record.context:
         keys.append(tag("span", f"dotted: {made.record.horizon} frames were learnt", class_="key"))
     return section(
@@ -95,13 +96,13 @@ def _errors(made: Predicted, control: Predicted | None, metric: str) -> Html:
     return tag("figure", tag("figcaption", LABELS[metric]), chart)
 
 
-def _followed(made: Predicted, name: str, label: str, times: float) -> Html:
+def _followed(made: Predicted, true: Motion, name: str, label: str, times: float) -> Html:
     """By predicted frame, what became of the object, and what the tracker itself makes of true clips."""
 
     def line(motion: Motion, class_: str) -> Curve:
         return Curve([times * value for value in getattr(motion, name)], class_)
 
-    lines = [line(made.scores[0].motion_of_data, "train"), *(line(scores.motion, "valid") for scores in made.scores)]
+    lines = [line(true, "train"), *(line(motion, "valid") for motion in _motions(made))]
     chart = curves.by_step("", lines, made.record.horizon, f"{label}, by predicted frame.", zero=True)
     return tag("figure", tag("figcaption", label), chart)
 
@@ -110,6 +111,7 @@ def _steps_table(made: Predicted) -> Html:
     """The same in numbers, means over seeds, at a few frames."""
     last = made.record.view.frames - made.record.context
     steps = sorted({step for step in (1, 2, 5, made.record.horizon, 15, last) if step <= last})
+    known = bool(_motions(made))
     rows: list[list[Part]] = []
     for step in steps:
         errors = [
@@ -118,8 +120,9 @@ def _steps_table(made: Predicted) -> Html:
         ]
         off = [shown(made.motion("error", step, of), 2) for of in ("motion", "motion_of_data")]
         shares = [shown(made.motion(name, step), 1, 100) for name in ("lost", "split")]
-        rows.append([str(step), *errors, *off, *shares])
-    headings = ["frame", "MSE", "MAE", "PSNR", "SSIM", "off, px", "true clips, px", "lost %", "split %"]
+        rows.append([str(step), *errors, *([*off, *shares] if known else [])])
+    headings = ["frame", "MSE", "MAE", "PSNR", "SSIM"]
+    headings += ["off, px", "true clips, px", "lost %", "split %"] if known else []
     return table(headings, rows, words=(), caption="Means over seeds, of the frame itself and not of those before it")
 
 
@@ -173,8 +176,9 @@ def _by_seed(row: FrameRow, made: Predicted) -> Html:
         (f"{metric.upper()}", [frame_error(made, scores, metric, "single") for scores in made.scores], digits, 1.0)
         for metric, digits in DIGITS.items()
     ]
-    for text, name, digits, times in MOTION[:4]:
-        values = [getattr(scores.motion, name) for scores in made.scores]
+    motions = _motions(made)
+    for text, name, digits, times in MOTION[:4] if motions else ():
+        values = [getattr(motion, name) for motion in motions]
         lines.append((text, [value[-1] if isinstance(value, tuple) else value for value in values], digits, times))
     for text, name, digits in (("Fréchet", "frechet", 1), ("density", "density", 2), ("coverage", "coverage", 2)):
         lines.append((text, [getattr(scores, name) for scores in made.scores], digits, 1.0))
