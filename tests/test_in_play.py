@@ -104,7 +104,8 @@ def test_shares_are_those_that_the_losses_note() -> None:
         one.training_step(batch, 0.25)
     found = one.compare(clips, clips)
     torch.manual_seed(SAMPLE_SEED)
-    noted = [one.network.train().losses(batch, 0.25) for batch in batches]
+    network: Any = one.network.train()
+    noted = [network.losses(batch, 0.25) for batch in batches]
     for key, share in ((in_play.TRAIN, in_play.REAL), (in_play.VALID, in_play.REAL), (in_play.MADE, in_play.SAMPLES)):
         assert found[key] == pytest.approx(sum(float(loss[share]) for loss in noted) / 2)
 
