@@ -8,9 +8,10 @@ The mode is that of training. The losses themselves are asked, on clips of eithe
 share the statistics of a batch, which latents stand beside a sample, dropout and noise are then those under which
 discriminator and generator learn from each other. A function of clips alone cannot ask so: given batches of one kind,
 networks that learn from both kinds together normalise away what tells these apart. Evaluation answers another question,
-what a network holds afterwards: running statistics lag behind a game, so that an epoch at which the players tell
-nearly all clips apart can have a discriminator that calls everything real, or nothing, and its curves then lie upon
-each other whether it overfits or not.
+what a network holds afterwards, and its running statistics lag behind a game. After six epochs of a `rali_single` of
+width 8 on 160 clips of `mini`, 99 % of valid and none of the samples were held to be real in play; in batches of one
+kind 81 % and all of them; in evaluation, none of either nor of train, and such curves lie upon each other whether a
+discriminator overfits or not.
 """
 
 from __future__ import annotations
