@@ -1,4 +1,7 @@
-"""Recurrent ALI as a game: encoder and decoder of whole clips against a discriminator, all moving at once."""
+"""Recurrent ALI as a game: encoder and decoder of whole clips against a discriminator, all moving at once.
+
+A part of it can be left out: the encoder, which leaves a recurrent GAN, or the discriminator, which leaves a VAE.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from baselines.adversarial import (
 )
 from baselines.recurrent_blocks import Decoder, Discriminator, Shape, initialise
 from baselines.recurrent_options import Options
+from baselines.recurrent_vae import RecurrentVAE
 from benchmark.data import Batch
 from benchmark.generation.contract import Attributes, Clips, Latents
 from benchmark.players import Player
@@ -130,9 +134,13 @@ def assemble(
     shape: Shape,
     inputs: nn.Module,
     encoder: Callable[[], nn.Module],
-) -> RecurrentGAN:
-    """The network of a form: its decoder fed by `inputs`, and, with `inference`, its encoder."""
+) -> RecurrentGAN | RecurrentVAE:
+    """The network of a form: its decoder fed by `inputs`; with `inference`, its encoder; against an `adversary`."""
     decoder = Decoder(shape, config, inputs)
+    if not config.adversary:
+        alone = RecurrentVAE(config, latents, decoder, encoder())
+        initialise(alone)
+        return alone
     discriminator = Discriminator(shape, config, latents if config.inference else 0)
     network = RecurrentGAN(config, latents, decoder, discriminator)
     if config.inference:

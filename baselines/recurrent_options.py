@@ -1,9 +1,20 @@
 """Hyper-parameters of recurrent ALI: its sizes, what steadies it, and what may be left out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from baselines.settings import check
 from dynamics_gen.errors import ConfigError
+
+OF_DISCRIMINATORS = (
+    "discriminator_rate",
+    "spectral_norm",
+    "batch_norm",
+    "gradient_penalty",
+    "dropout",
+    "noise",
+    "changes",
+)
+"""Settings that move nothing without one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +35,7 @@ class Options:
         changes: whether the discriminator is also shown each frame's change from the one before.
         inference: whether there is an encoder; without one the model is a recurrent GAN.
         recurrent: whether there are ConvLSTMs; else gated convolutions over three steps, of as many weights.
+        adversary: whether there is a discriminator; without one the model is a recurrent VAE.
     """
 
     frames: int = 16
@@ -41,6 +53,7 @@ class Options:
     changes: bool = False
     inference: bool = True
     recurrent: bool = True
+    adversary: bool = True
 
     def __post_init__(self) -> None:
         """Refuses what no network can be built from."""
@@ -50,3 +63,15 @@ class Options:
                 raise ConfigError(f"got {name} {getattr(self, name)!r}, expected a whole number of 1 or more")
         if not 0 <= self.noise < float("inf"):
             raise ConfigError(f"got noise {self.noise!r}, expected a number of 0 or more")
+        if not self.adversary:
+            self._refuse_what_no_discriminator_has()
+
+    def _refuse_what_no_discriminator_has(self) -> None:
+        defaults = {field.name: field.default for field in fields(self)}
+        for name in (*OF_DISCRIMINATORS, "inference"):
+            got, expected = getattr(self, name), defaults[name]
+            if got != expected:
+                why = "there is no discriminator that has it"
+                if name == "inference":
+                    why = "without either nothing is learnt"
+                raise ConfigError(f"got adversary=False with {name}={got!r}, expected {name}={expected!r}: {why}")

@@ -72,7 +72,12 @@ class Players(Learner):
 
     Raises:
         ModelError: the players' weights are none, or shared.
+
+    Attributes:
+        progress: the share of the run's steps that lay behind at the last step.
     """
+
+    progress = 0.0
 
     def __init__(self, network: nn.Module, recipe: Training, fabric: Fabric) -> None:
         self.network, self.recipe, self.fabric = network, recipe, fabric
@@ -110,6 +115,7 @@ class Players(Learner):
 
     def training_step(self, batch: Batch, progress: float) -> Mapping[str, Tensor]:
         """One step of every player who has a loss; returns these, whatever else was noted, and their sum as `loss`."""
+        self.progress = progress
         return (self.replay or self._step)(self.lesson(batch), progress)
 
     def _step(self, lesson: Batch, progress: float) -> Mapping[str, Tensor]:

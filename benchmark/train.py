@@ -61,6 +61,13 @@ class Learner(ABC):
     def validate(self, batches: Iterator[Batch]) -> Mapping[str, float]:
         """Metrics on held-out batches, of all processes, `metric` among them; changes nothing and draws nothing."""
 
+    def compare(self, train: Clips, valid: Clips) -> Mapping[str, float]:
+        """What is found alike of both splits after an epoch, by its name in the row; changes and draws nothing.
+
+        Nothing, unless a learner says otherwise.
+        """
+        return {}
+
     @staticmethod
     @abstractmethod
     def said(row: Mapping[str, float]) -> str:
@@ -142,6 +149,7 @@ def fit(
                 "epoch": epoch,
                 **{f"train_{name}": value for name, value in means.items()},
                 **{f"valid_{name}": value for name, value in metrics.items()},
+                **learner.compare(train, valid),
                 "learning_rate": rates[0]["lr"],
                 "train_clips": len(train) - len(train) % min(recipe.batch_size, len(train)),
                 "train_seconds": trained - start,

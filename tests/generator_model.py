@@ -51,6 +51,7 @@ class Tiny(nn.Module):
             "discriminator": (softplus(-real) + softplus(fake)).mean(),
             "generator": softplus(-fake).mean() + (again - batch.clips).square().mean(),
             "judged_real": (real > 0).float().mean(),
+            "samples_judged_real": (fake > 0).float().mean(),
         }
 
     def sample(self, count, attributes=None):

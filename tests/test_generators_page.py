@@ -12,12 +12,12 @@ from PIL import Image
 from synthetic_records import DATASET, ENVIRONMENT
 
 from benchmark import plots
-from benchmark.generation import pictures, record
+from benchmark.generation import in_play, pictures, record
 from benchmark.generation.record import RECORD_VERSION, Network, Reconstruction, Record, Scores, Seed, View
 from benchmark.record import Settings, Split, Splits, Tags
 from leaderboard.results import chapter4
 from leaderboard.results.committed import named
-from leaderboard.results.generators import boards, read_generators
+from leaderboard.results.generators import PICTURES, TWO_MODES, boards, read_generators, shows
 from leaderboard.results.generators_page import make_generators_page
 from leaderboard.results.studies import read_studies
 
@@ -140,6 +140,20 @@ def test_rows_are_the_records_means_in_order_of_the_distance(tmp_path: Path) -> 
     assert lines[1].startswith("| [gan](gan-mini/) | 40.5 (1.0) | 0.50 | 0.25 | 0.75 | 0.50 | – | – | – |")
     assert lines[1].endswith("| 3 | 2 | a &#42;computer&#42; | 2 |")
     assert re.findall(r"!\[[^]]*\]\(([^)]*)\)", text) == ["gan-mini/samples-seed0.png", "gan-mini/curves.png"]
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_curves_of_two_modes_are_labelled(alike: bool, tmp_path: Path) -> None:
+    """Those of records from before the discriminator was watched in play; of models without one, nothing is said."""
+    one = made("ali", 40.0)
+    judged = {"train_judged_real": 0.5, "valid_judged_real": 0.5} | ({in_play.VALID: 0.5} if alike else {})
+    row = dict(one.seeds[0].history[0]) | judged
+    commit(tmp_path, "ali", dataclasses.replace(one, seeds=(dataclasses.replace(one.seeds[0], history=(row,)),)))
+    commit(tmp_path, "vae", made("vae", 40.0))
+    ours, without = read_generators(tmp_path)
+    assert shows(ours, "curves").endswith(TWO_MODES) is not alike
+    assert shows(ours, "samples") == PICTURES["samples"]
+    assert shows(without, "curves") == PICTURES["curves"]
 
 
 def test_runs_of_a_model_are_named_by_what_differs(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from baselines.generators import rali_single
 from baselines.studies import rali_stability
 from baselines.studies.rali_stability import REFERENCE, Config, variants
 from benchmark import spec
-from benchmark.generation import learner
+from benchmark.generation import in_play, learner
 from benchmark.plan import Options, make_plan
 from benchmark.study import run_study
 from dynamics_gen.errors import ConfigError
@@ -45,6 +45,7 @@ def test_variants_are_scored_and_kept(tiny_data: Path, tmp_path: Path, monkeypat
         assert len(row["history"]) == 2
         assert row["scores"]["failed"] is not None
         assert "valid_samples_judged_real" in row["history"][0]
+        assert {in_play.TRAIN, in_play.VALID, in_play.MADE} <= row["history"][0].keys()
     assert found[REFERENCE]["history"][0]["train_clips"] > found["few data"]["history"][0]["train_clips"]
     (kept,) = tmp_path.rglob("rows.json")
     assert [row["name"] for row in json.loads(kept.read_text())["rows"]] == list(found)
@@ -53,6 +54,27 @@ def test_variants_are_scored_and_kept(tiny_data: Path, tmp_path: Path, monkeypat
     finished.unlink()
     monkeypatch.setattr(rali_stability, "_outcome", None)  # nothing is left to do
     assert study(tiny_data, tmp_path, factors="few data") == found
+
+
+def test_every_suspect_of_the_thesis_is_taken_out() -> None:
+    """The data, the GAN, ALI and the recurrent networks."""
+    suspects = [name for name, variant in variants(100).items() if variant.about == "suspect"]
+    assert suspects == ["few data", "no adversary", "no inference", "no recurrence"]
+
+
+def test_without_an_adversary_the_same_is_scored(tmp_path: Path, tiny_data: Path) -> None:
+    """By the same criterion, on the same clips, in a study that had finished without it; nobody is judged."""
+    before = study(tiny_data, tmp_path, factors="few data", epochs=1)
+    found = study(tiny_data, tmp_path, factors="few data,no adversary", epochs=1)
+    assert list(found) == [REFERENCE, "few data", "no adversary"]
+    assert {name: found[name] for name in before} == before
+    reference, alone = found[REFERENCE], found["no adversary"]
+    assert alone["scores"]["failed_by_cause"].keys() == reference["scores"]["failed_by_cause"].keys()
+    assert alone["scores"]["failed_of_data"] == reference["scores"]["failed_of_data"]
+    assert alone["scores"]["samples"] == reference["scores"]["samples"]
+    assert alone["history"][0]["train_clips"] == reference["history"][0]["train_clips"]
+    assert not any("judged_real" in key for key in alone["history"][0])
+    assert {"train_squared_error", "train_divergence", "valid_frechet"} <= alone["history"][0].keys()
 
 
 def test_a_collapse_is_an_outcome(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

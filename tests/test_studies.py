@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmark.errors import RecordError
+from benchmark.generation import in_play
 from leaderboard.results.studies import in_short, read_studies, stability, toy
 from leaderboard.results.words import NOT_MEASURED
 
@@ -51,7 +52,8 @@ def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
 def outcome(name: str, frechets: list[float], failed: float | None, **causes: float) -> dict[str, Any]:
     """Of one variant and seed."""
     scores = None if failed is None else {"frechet": frechets[-1], "failed": failed, "failed_by_cause": causes}
-    shares = {"train_judged_real": 0.9, "valid_judged_real": 0.8, "valid_samples_judged_real": 0.1}
+    apart = {"train_judged_real": 0.6, "valid_judged_real": 1.0, "valid_samples_judged_real": 0.9}
+    shares = apart | {in_play.TRAIN: 0.9, in_play.VALID: 0.8, in_play.MADE: 0.1}
     history = [{"valid_frechet": value, **shares} for value in frechets]
     return {"name": name, "about": "suspect", "scores": scores, "history": history}
 
@@ -69,3 +71,11 @@ def test_stability_is_told_for_each_factor() -> None:
     assert lines[0][7:] == ["90 (90–90)", "80 (80–80)", "10 (10–10)"]
     assert lines[1][2:7] == ["2 of 2", "–", "–", "–", "0.00 (0.00–0.00)"]
     assert stability({}) == [NOT_MEASURED]
+
+
+def test_what_was_held_to_be_real_in_two_modes_is_not_told() -> None:
+    """Of a variant without a discriminator, and of a study from before it was watched in play, there are dashes."""
+    row = outcome("no adversary", [10.0, 20.0], 0.5)
+    row["history"] = [{key: value for key, value in one.items() if "in_play" not in key} for one in row["history"]]
+    (text,) = stability({"rali_stability": {"seeds": [{"findings": {"rows": [row]}}]}})
+    assert text.splitlines()[-1].endswith("| – | – | – |")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from baselines.recurrent_ali import RecurrentGAN, assemble
 from baselines.recurrent_blocks import Sequence, Shape, Steps
 from baselines.recurrent_options import Options
+from baselines.recurrent_vae import RecurrentVAE
 from benchmark.generation.contract import Clips
 
 TASK = "generation"
@@ -46,7 +47,7 @@ class StepsEncoder(nn.Module):
         return mean.flatten(1), log_deviation.flatten(1)
 
 
-def build(config: Config, shape: Shape) -> RecurrentGAN:
+def build(config: Config, shape: Shape) -> RecurrentGAN | RecurrentVAE:
     """The network for clips of `shape` (time, channels, height, width)."""
     inputs = Sequence(shape, config)
     return assemble(config, shape[0] * config.latent, shape, inputs, lambda: StepsEncoder(shape, config))

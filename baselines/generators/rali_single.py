@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from baselines.recurrent_ali import RecurrentGAN, assemble
 from baselines.recurrent_blocks import Seed, Sequence, Shape, Whole
 from baselines.recurrent_options import Options
+from baselines.recurrent_vae import RecurrentVAE
 from benchmark.generation.contract import Clips, Latents
 from dynamics_gen.errors import ConfigError
 
@@ -98,7 +99,7 @@ class Copied(nn.Module):
         return torch.cat([maps] + [rest] * (frames - 1))
 
 
-def build(config: Config, shape: Shape) -> RecurrentGAN:
+def build(config: Config, shape: Shape) -> RecurrentGAN | RecurrentVAE:
     """The network for clips of `shape` (time, channels, height, width)."""
     inputs = Spread(shape, config) if config.decoder == "mlp" else Copied(shape, config)
     return assemble(config, config.latent, shape, inputs, lambda: LastEncoder(shape, config))

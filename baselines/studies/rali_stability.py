@@ -1,10 +1,13 @@
 """What makes recurrent ALI stable or not: one factor at a time against the same reference, on plentiful data.
 
 Source: Mastropietro 2017, section 6.2: about a tenth of the samples failed, every discriminator overfitted, and the
-data, the GAN, ALI or the recurrent networks were suspected. Each suspect is taken out by itself: a fifth of the data,
-no inference (a recurrent GAN), no recurrence (convolutions of as many weights). Each remedy is put in by itself:
-spectral norm (and its control, no norm at all), the penalty R1, two time scales, averaged weights, noise on what the
-discriminator sees.
+data, the GAN, ALI or the recurrent networks were suspected. Each suspect is taken out by itself: the data are cut to a
+fifth; no adversary leaves a recurrent VAE, the same encoder and decoder by the bound of the likelihood; no inference, a
+recurrent GAN; no recurrence, convolutions of as many weights. Each remedy is put in by itself: spectral norm (and its
+control, no norm at all), the penalty R1, two time scales, averaged weights, noise on what the discriminator sees.
+What a discriminator holds to be real is told of it in play (`benchmark.generation.in_play`), so that variants with and
+without batch norm compare. The VAE's samples are mean clips, without the noise of its pixels; its epoch is chosen as
+that of the others is.
 Deviations: all numbers are ours, and so is the criterion of a failed sample (`benchmark.generation.failures`).
 """
 
@@ -87,6 +90,7 @@ def variants(few_per_class: int) -> dict[str, Variant]:
     return {
         REFERENCE: Variant(about="reference"),
         "few data": Variant(about="suspect", training={"train_per_class": few_per_class}),
+        "no adversary": Variant(about="suspect", settings={"adversary": False}),
         "no inference": Variant(about="suspect", settings={"inference": False}),
         "no recurrence": Variant(about="suspect", settings={"recurrent": False}),
         "spectral norm": Variant(about="remedy", settings={"spectral_norm": True}),

@@ -61,7 +61,11 @@ class Represents(Protocol):
 
 @runtime_checkable
 class Judges(Protocol):
-    """A network with a discriminator."""
+    """A network with a discriminator.
+
+    While it plays, its losses note `judged_real` and `samples_judged_real`: which share of real and of made clips it
+    holds to be real. Of these the curves of `in_play` are made.
+    """
 
     def judge(self, clips: Clips, attributes: Attributes | None = None) -> Float[Tensor, " batch"]:
         """Logits, positive where a clip is held to be real."""

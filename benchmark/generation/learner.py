@@ -13,8 +13,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from benchmark.data import Batch
+from benchmark.data import Clips as Split
 from benchmark.errors import CollapseError, ModelError
-from benchmark.generation import metrics
+from benchmark.generation import in_play, metrics
 from benchmark.generation.contract import (
     Attributes,
     Classifies,
@@ -38,7 +39,7 @@ COLLAPSED_EPOCHS, UNBORN_EPOCHS = 3, 10
 """A run stops when its samples lie, on average, less than this share of the data's mean distance apart: in so many
 epochs in a row, the second number if they never lay further apart since the start."""
 
-_JUDGED = {"train_judged_real": "train", "valid_judged_real": "valid", "valid_samples_judged_real": "samples"}
+_JUDGED = {in_play.TRAIN: "train", in_play.VALID: "valid", in_play.MADE: "samples"}
 
 
 class Batches(Protocol):
@@ -97,7 +98,9 @@ class Generation(Players):
     def validate(self, batches: Iterator[Batch]) -> Mapping[str, float]:
         """Fréchet distance, spread, what the discriminator holds of held-out clips and samples, and nats.
 
-        As many samples as there are held-out clips, with the attributes of these; the same draws every time.
+        As many samples as there are held-out clips, with the attributes of these; the same draws every time. What the
+        discriminator holds is that of the network in evaluation, with inferred latents: not to be set beside what the
+        losses note in training, nor beside `compare`.
 
         Raises:
             CollapseError: the samples have been all but one for too long.
@@ -135,17 +138,43 @@ class Generation(Players):
         self._watch(spread)
         return found
 
+    def compare(self, train: Split, valid: Split) -> Mapping[str, float]:
+        """What the discriminator holds of as many clips of train and of valid, and of samples, as it plays.
+
+        As the network was at the last step, whose noise and phase it has; the same clips and draws every time, and the
+        same draws for both splits. See `in_play`. Nothing of a network without a discriminator, nor in a phase in which
+        it does not play.
+        """
+        if not isinstance(self.network, Judges):
+            return {}
+        of_train, of_valid = self._in_play(train, len(valid)), self._in_play(valid, len(train))
+        found = {
+            in_play.TRAIN: of_train.get(in_play.REAL),
+            in_play.VALID: of_valid.get(in_play.REAL),
+            in_play.MADE: of_valid.get(in_play.SAMPLES),
+        }
+        return {name: share for name, share in found.items() if share is not None}
+
+    def _in_play(self, split: Split, others: int) -> Mapping[str, float]:
+        places = in_play.places(len(split), others, self.recipe.batch_size)
+        with torch.random.fork_rng():
+            torch.manual_seed(SAMPLE_SEED)
+            return in_play.shares(self.network, self._game, split.batches(places))
+
+    def _game(self, batch: Batch) -> Mapping[str, Tensor]:
+        with self.fabric.autocast():
+            return self.network.losses(self.lesson(batch), self.progress)  # type: ignore[operator]
+
     @staticmethod
     def said(row: Mapping[str, float]) -> str:
-        """The distance, or the nats, and what the discriminator holds of train, valid and samples."""
+        """The distance, or the nats, and what the discriminator holds of train, valid and samples, in play."""
         words = []
         if "valid_error" in row:
             words.append(f"error {100 * row['valid_error']:.1f} % on valid")
         if "valid_nats" in row:
             words.append(f"{row['valid_nats']:,.1f} nats on valid")
         words.append(f"Fréchet distance {row['valid_frechet']:.3g}, spread {row['valid_spread']:.2f} on valid")
-        if "valid_judged_real" in row:
-            shares = [f"{100 * row[name]:.0f} % of {of}" for name, of in _JUDGED.items() if name in row]
+        if shares := [f"{100 * row[name]:.0f} % of {of}" for name, of in _JUDGED.items() if name in row]:
             words.append(f"held to be real: {', '.join(shares)}")
         return ", ".join(words)
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmark import plots
 from benchmark.data import Clips
-from benchmark.generation import attributes
+from benchmark.generation import attributes, in_play
 from benchmark.generation.contract import Clips as Made
 from benchmark.generation.contract import Infers
 from benchmark.generation.learner import Generation
@@ -30,6 +30,20 @@ ROWS, STEPS = 8, 9
 
 STRIP = 8
 """Moments of a clip on paper."""
+
+IN_PLAY = {
+    in_play.TRAIN: ("train", plots.TRAIN_COLOUR),
+    in_play.VALID: ("valid", plots.VALID_COLOUR),
+    in_play.MADE: ("samples", plots.TEST_COLOUR),
+}
+"""What a discriminator holds to be real, by its name in an epoch's row: how it is called, and its colour."""
+
+APART = {
+    "train_judged_real": ("train, in training", plots.TRAIN_COLOUR),
+    "valid_judged_real": ("valid, in evaluation", plots.VALID_COLOUR),
+    "valid_samples_judged_real": ("samples, in evaluation", plots.TEST_COLOUR),
+}
+"""The same of records from before `IN_PLAY`, in two modes."""
 
 GAP = 2
 ENLARGED = 2
@@ -114,22 +128,21 @@ def varied(learner: Generation, told: torch.Tensor, names: tuple[str, ...]) -> U
 def curves(record: Record, path: Path) -> None:
     """Draws, by epoch and for each seed, what a discriminator holds to be real, and the metric that chose the epoch.
 
-    The first is figure 6.10 of Mastropietro 2017. Writes a PNG, whole or not at all.
+    The first is figure 6.10 of Mastropietro 2017, all three curves of it of the discriminator in play. Records from
+    before these were kept have what was noted in training and in evaluation, whose curves do not compare and say so.
+    Writes a PNG, whole or not at all.
     """
-    names = {
-        "train_judged_real": ("train", plots.TRAIN_COLOUR),
-        "valid_judged_real": ("valid", plots.VALID_COLOUR),
-        "valid_samples_judged_real": ("samples", plots.TEST_COLOUR),
-    }
+    rows = [row for seed in record.seeds for row in seed.history]
+    names = IN_PLAY if any(key in row for row in rows for key in IN_PLAY) else APART
     figure, axes = plots.figure(6.4, 4.0)
     chosen_by = record.seeds[0].chosen_by
     other = axes.twinx()
     for i, seed in enumerate(record.seeds):
         epochs = [row["epoch"] for row in seed.history]
         for key, (label, colour) in names.items():
-            if all(key in row for row in seed.history):
-                shares = [100 * row[key] for row in seed.history]
-                axes.plot(epochs, shares, color=colour, lw=1.2, label=label if i == 0 else "")
+            if played := [row for row in seed.history if key in row]:
+                shares = [100 * row[key] for row in played]
+                axes.plot([row["epoch"] for row in played], shares, color=colour, lw=1.2, label=label if i == 0 else "")
         values = [row[f"valid_{chosen_by}"] for row in seed.history]
         other.plot(
             epochs, values, color=plots.CHANCE_COLOUR, lw=1, ls="--", label=f"{chosen_by} on valid" if i == 0 else ""

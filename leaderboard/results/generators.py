@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from urllib.parse import quote
 
-from benchmark.generation import record
+from benchmark.generation import in_play, record
 from benchmark.generation.record import Record, Scores
 from leaderboard.markdown import escape, table
 from leaderboard.results.committed import Committed, mean_of, named, read_committed, shown
@@ -25,6 +25,12 @@ PICTURES = {
     "curves": "by epoch, what chose it, and what the discriminator, if there is one, holds to be real",
 }
 """By the first part of their files' names, what they show."""
+
+TWO_MODES = (
+    "of train it is a mean over training steps, of valid and samples that of the network in evaluation, so that these"
+    " curves do not show whether it overfits"
+)
+"""Of curves that were drawn before all three were of the discriminator in play."""
 
 LABELS_ALONE = ", labels alone"
 """What a model's name is followed by where its discriminator learnt without clips that have no label."""
@@ -130,10 +136,18 @@ def pictures_of(one: Made) -> list[tuple[str, str]]:
     return [(name, file) for name, file in files if file in one.pictures]
 
 
+def shows(one: Made, name: str) -> str:
+    """What a picture of a run shows, given its name in `PICTURES`."""
+    rows = [row for seed in one.record.seeds for row in seed.history]
+    if name != "curves" or any(in_play.VALID in row for row in rows):
+        return PICTURES[name]
+    return f"{PICTURES[name]}; {TWO_MODES}" if any("valid_judged_real" in row for row in rows) else PICTURES[name]
+
+
 def _pictures(one: Made) -> list[str]:
     """All of the first seed, each with what it shows."""
-    shows = [(PICTURES[name], file) for name, file in pictures_of(one)]
-    return [f"{what.capitalize()}:\n\n![{escape(what)}]({quote(one.name)}/{file})" for what, file in shows]
+    shown_ = [(shows(one, name), file) for name, file in pictures_of(one)]
+    return [f"{what.capitalize()}:\n\n![{escape(what)}]({quote(one.name)}/{file})" for what, file in shown_]
 
 
 def agreement(made: Sequence[Made]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmark import study_record
+from benchmark.generation import in_play
 from dynamics_gen.classes import CLASSES
 from dynamics_gen.config import SIZES, clips_per_class
 from leaderboard.markdown import escape, table
@@ -19,6 +20,9 @@ STUDIES = "studies"
 TOY = "ali_toy"
 FEW_LABELS = "few_labels"
 STABILITY = "rali_stability"
+
+IN_PLAY = {in_play.TRAIN: "train", in_play.VALID: "valid", in_play.MADE: "samples"}
+"""What a discriminator holds to be real, by its name in an epoch's row."""
 
 COUNTS = {
     "covered": ("modes covered, as the thesis counts", 1),
@@ -116,7 +120,11 @@ def _left_out(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> l
 
 
 def stability(studies: Mapping[str, dict[str, Any]]) -> list[str]:
-    """What each suspect and each remedy does to recurrent ALI: means over seeds, beside the reference."""
+    """What each suspect and each remedy does to recurrent ALI: means over seeds, beside the reference.
+
+    What discriminators hold to be real is told of them in play, with or without batch norm; a dash of a variant without
+    one, and of studies from before this was noted.
+    """
     if STABILITY not in studies:
         return [NOT_MEASURED]
     seeds = [one["findings"]["rows"] for one in studies[STABILITY]["seeds"]]
@@ -129,11 +137,11 @@ def stability(studies: Mapping[str, dict[str, Any]]) -> list[str]:
         line.append(_range([100 * one["failed"] for one in scored], 0))
         line.append(_causes([one["failed_by_cause"] for one in scored]))
         line.append(_range([_unrest(one["history"]) for one in same], 2))
-        for of in ("train", "valid", "valid_samples"):
-            line.append(_range([100 * one["history"][-1][f"{of}_judged_real"] for one in same if one["history"]], 0))
+        ends = [one["history"][-1] for one in same if one["history"]]
+        line += [_range([100 * end[key] for end in ends if key in end], 0) for key in IN_PLAY]
         lines.append(line)
     headings = ["", "", "collapsed", "Fréchet", "failed %", "most often", "unrest"]
-    headings += [f"{of} held to be real %" for of in ("train", "valid", "samples")]
+    headings += [f"{of} held to be real %" for of in IN_PLAY.values()]
     numbers = [True] * 2 + [False] + [True] * 4
     return [table(headings, [False, False, True, *numbers], lines)]
 

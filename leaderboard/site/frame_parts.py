@@ -15,6 +15,12 @@ from leaderboard.site.parts import configuration, facts, reproduction, section, 
 from leaderboard.site.pictures import SHOWS
 from leaderboard.site.shell import page
 
+TWO_MODES = (
+    "Judged real, and samples judged real: of train a mean over training steps, of valid that of the network in"
+    " evaluation. In play: after each epoch, of both in training mode."
+)
+"""What stands above charts of two modes."""
+
 MADE = {PREDICTION: "frames/s", GENERATION: "samples/s"}
 """By task, what `made_per_s` of a row counts."""
 
@@ -61,12 +67,12 @@ def score_fact(name: str, score: Score | None, digits: int, times: float = 1) ->
     return name, [tag("strong", value), [" ", tag("small", sure)] if sure else None]
 
 
-def still(row: FrameRow, name: str, file: str) -> Html:
-    """A picture that stands still, and what it shows."""
+def still(row: FrameRow, name: str, file: str, what: str) -> Html:
+    """A picture that stands still, and what it shows, unless its name says as much."""
     return tag(
         "figure",
-        tag("img", src=_source(row, file), alt=SHOWS[name], loading="lazy"),
-        tag("figcaption", f"{_sentence(SHOWS[name])}.") if SHOWS[name] != name else None,
+        tag("img", src=_source(row, file), alt=what, loading="lazy"),
+        tag("figcaption", f"{_sentence(what)}.") if what != name else None,
         class_="picture",
     )
 
@@ -125,7 +131,9 @@ def _learning(row: FrameRow) -> Part:
         class_="about",
     )
     figures = [tag("figure", tag("figcaption", name), chart) for name, chart in charts]
-    return section("Training", keys, tag("div", figures, class_="plots small"))
+    noted = {key for seed in row.run.record.seeds for one in seed.history for key in one}
+    apart = tag("p", TWO_MODES, class_="about") if "valid_judged_real" in noted else None
+    return section("Training", keys, apart, tag("div", figures, class_="plots small"))
 
 
 def _source(row: FrameRow, file: str) -> str:

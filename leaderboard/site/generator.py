@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from leaderboard.frame_rows import OF_RECONSTRUCTIONS, OF_SAMPLES
 from leaderboard.frames import FrameBoard, FrameRow
 from leaderboard.results.committed import mean_of, shown
-from leaderboard.results.generators import Made
+from leaderboard.results.generators import Made, shows
 from leaderboard.site.frame_parts import by_seed, frame_page, score_fact, still
 from leaderboard.site.html import Html, Part, table, tag
 from leaderboard.site.parts import section, words
@@ -21,7 +21,9 @@ def generator_page(row: FrameRow, made: Made, board: FrameBoard) -> bytes:
         score_fact("that of true ones", row.scores.get("frechet_of_train"), 1),
         score_fact("coverage", row.scores.get("coverage"), 2),
     ]
-    figures = [section(name.capitalize(), still(row, name, file)) for name, file in shown_pictures(row)]
+    figures = [
+        section(name.capitalize(), still(row, name, file, shows(made, name))) for name, file in shown_pictures(row)
+    ]
     body = [tag("div", figures, class_="columns"), _told(made), _causes(made), _scores(row, made)]
     return frame_page(row, board, first, body)
 

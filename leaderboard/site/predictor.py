@@ -16,7 +16,7 @@ from leaderboard.site.curves import Curve
 from leaderboard.site.frame_parts import by_seed, frame_page, moving, score_fact, still
 from leaderboard.site.html import Html, Part, table, tag
 from leaderboard.site.parts import section
-from leaderboard.site.pictures import shown_pictures
+from leaderboard.site.pictures import SHOWS, shown_pictures
 
 CONTROL = "copy_last"
 """The rule whose errors stand beside those of every other predictor."""
@@ -60,7 +60,7 @@ def _films(row: FrameRow) -> Part:
     files = dict(shown_pictures(row))
     if "filmstrips" not in files:
         return None
-    strip = still(row, "filmstrips", files["filmstrips"])
+    strip = still(row, "filmstrips", files["filmstrips"], SHOWS["filmstrips"])
     films = moving(row, files["moving"], files["filmstrips"]) if "moving" in files else None
     return section("What it predicts", tag("div", strip, films, class_="films"))
 
