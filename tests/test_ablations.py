@@ -31,6 +31,7 @@ def with_settings(one: Record, settings: dict[str, Any]) -> Record:
 def scored(one: Record, frechet: float, came_back: float) -> Record:
     """The same with other scores."""
     (seed,) = one.seeds
+    assert seed.test.motion is not None
     motion = replace(seed.test.motion, came_back=came_back)
     return replace(one, seeds=(replace(seed, test=replace(seed.test, frechet=frechet, motion=motion)),))
 

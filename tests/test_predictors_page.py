@@ -141,6 +141,7 @@ def test_what_the_measurement_misses_on_true_clips_is_told(tmp_path: Path) -> No
     """All of it: place, lost, split, speed, turns, class."""
     one = made("copy_last", 0.001)
     (seed,) = one.seeds
+    assert seed.test.motion_of_data is not None
     true = replace(seed.test.motion_of_data, lost=(0.0,) * 21 + (0.015,), split=(0.0,) * 21 + (0.002,), speed_kept=0.99)
     scores = replace(seed.test, motion_of_data=true)
     text = page(tmp_path, a=replace(one, seeds=(replace(seed, test=scores),)))
