@@ -94,6 +94,9 @@ def test_run_records_itself_and_leaves_pictures(finished: tuple[Path, Path, reco
         assert len(list((folder / f"seed-{seed.seed}" / "samples").glob("epoch-*.png"))) == 3
         for name in ("samples", "reconstructions", "interpolations"):
             assert picture_size(folder / f"{name}-seed{seed.seed}.png")[0] > 100
+        sheets = sorted((folder / f"seed-{seed.seed}" / "samples").glob("epoch-*.png"))
+        rows = [np.asarray(Image.open(sheet))[: 2 * 16 + 2] for sheet in sheets]
+        assert np.array_equal(np.asarray(Image.open(folder / f"epochs-seed{seed.seed}.png")), np.concatenate(rows))
     assert picture_size(folder / "curves.png") == (640, 400)
     pixels = 3 * 16 * 16
     encoder, decoder, critic = pixels * 4 + 4, 5 * 32 + 33 * pixels, pixels * 32 + 32 + 33

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,18 @@ def sheet(samples: Made, path: Path) -> None:
     """Writes samples in a grid: frames side by side, clips as strips one below the other."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_png(_grid(samples), path)
+
+
+def by_epoch(sheets: Sequence[Path], side: int, path: Path) -> None:
+    """Writes the first row of each epoch's sheet, an epoch below the other: how the same draws change.
+
+    Args:
+        sheets: as `sheet` wrote them, in the order of their epochs, one or more.
+        side: of the clips, in pixels.
+        path: of the picture.
+    """
+    rows = [np.asarray(Image.open(one).convert("RGB"))[: side * ENLARGED + GAP] for one in sheets]
+    write_png(np.concatenate(rows), path)
 
 
 def reconstructions(learner: Generation, clips: Made, told: torch.Tensor | None) -> UInt8[np.ndarray, "y x 3"]:

@@ -205,6 +205,8 @@ def test_seed(planned: Plan, seed: int, state: Checkpoint, clips: Mapping[str, C
     learner = load_learner(planned, seed, clips["train"].shape)
     found, samples_per_s = scores.score(learner, clips["test"], clips["train"], planned.model.description.attributes)
     pictures.all_of(learner, clips["test"], planned.model.description.attributes, planned.folder.path, seed)
+    if sheets := sorted(planned.folder.samples(seed).glob("epoch-*.png")):
+        pictures.by_epoch(sheets, clips["test"].shape[-1], planned.folder.path / f"epochs-seed{seed}.png")
     choice = read_choice(planned.folder.choice(seed))
     trained_s = sum(row["train_seconds"] for row in state.history)
     return record.Seed(

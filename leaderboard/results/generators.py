@@ -19,6 +19,7 @@ GENERATORS = "generators"
 
 PICTURES = {
     "samples": "samples",
+    "epochs": "the same draws after every epoch, from the first at the top to the last",
     "reconstructions": "held-out ones, each with its reconstruction at its right (below it, if it is a strip)",
     "interpolations": "from one held-out one to another, by way of their latents",
     "varied": "one attribute varied a row, all else equal",
