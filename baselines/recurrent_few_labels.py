@@ -15,7 +15,7 @@ from baselines.recurrent_options import Options
 from baselines.settings import COUNT, NOT_NEGATIVE, check
 from benchmark.generation.contract import Attributes, Clips
 
-OF_FEW_LABELS = ("labels", "unlabelled")
+OF_FEW_LABELS = ("target", "labels", "unlabelled")
 """Settings that recurrent ALI does not have."""
 
 
@@ -24,6 +24,7 @@ class FewLabelOptions:
     """Hyper-parameters.
 
     Attributes:
+        target: what is told of these clips, and learnt: `path`, `speed` or `shape`.
         labels: clips of train whose label is given.
         unlabelled: weight of what the discriminator learns from clips without labels; 1 as published, at which it did
             not learn the path of 4,000 clips in ten epochs of `mini`; at 0 it learns from labels alone.
@@ -39,6 +40,7 @@ class FewLabelOptions:
         averaging: decay of a moving average of the weights, which then classifies and samples; 0 keeps none.
     """
 
+    target: str = "path"
     labels: int = 1000
     unlabelled: float = 0.1
     frames: int = 16

@@ -32,6 +32,7 @@ RULES: Rules = {
     "gan_share": ("a share of the steps in [0, 1]", lambda value: 0 <= value <= 1),
     "kernel": ("an odd number of 3 or more", lambda value: value >= 3 and value % 2 == 1),
     "levels": ("a whole number of 2 or more", lambda value: value >= 2),
+    "target": ("shape or path or speed", ("shape", "path", "speed").__contains__),
     "encoder": ("gaussian or deterministic", ("gaussian", "deterministic").__contains__),
 }
 """What is expected, and whether a value is."""

@@ -225,9 +225,10 @@ def make_plan(description: Description, options: Options) -> Plan:
     precision = machine.choose_precision(training.precision, device)
     if description.task != "classification" and training.precision == "auto":
         precision = "32-true"  # a game's small differences of large gradients have not been measured in bfloat16
+    config = model.config(dict(options.settings))
     return Plan(
-        model=model,
-        config=model.config(dict(options.settings)),
+        model=model.asked(config),
+        config=config,
         training=dataclasses.replace(training, precision=precision),
         device=device,
         folder=RunFolder(options.runs / description.name / ("" if description.task == "study" else run_name)),

@@ -62,7 +62,7 @@ def plan_of(made: Recorded, folder: RunFolder, device: torch.device, model: Path
             f"{folder.record} has settings that {made.model} no longer takes ({error}): "
             f"go back to the commit that made it, {made.environment.commit}"
         ) from None
-    return Plan(model=loaded, config=config, training=training, device=device, folder=folder)
+    return Plan(model=loaded.asked(config), config=config, training=training, device=device, folder=folder)
 
 
 def _as_config(value: Any) -> Any:

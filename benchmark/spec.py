@@ -16,7 +16,7 @@ A generator (`generation`) defines `build(config, shape)`, which returns a netwo
 Its `INPUT` is `frames` or `clips`; its `Config` may have `image_size` and, for clips, `frames`, to which they are then
 shrunk. If it states `ATTRIBUTES`, names of `benchmark.generation.attributes`, it is conditional, and `build` is also
 given how many numbers a row of these has. If it states `LABELS`, the name of one of them, it learns to tell its values
-from few labels, of which `build` is given the number.
+from few labels, of which `build` is given the number; a setting `target`, the name of another, goes before it.
 
 A predictor (`prediction`) sees the beginning of clips. Its `INPUT` is `clips`; its `Config` may have `image_size`. It
 defines `build(config, shape)`, which returns a network of `benchmark.prediction.contract`, or `predict(config, context,
@@ -146,6 +146,13 @@ class Model:
         except (TypeError, ValueError) as error:
             raise ModelError(f"the Config of {name} cannot be used ({error}): expected plain finite values") from None
         return config
+
+    def asked(self, config: Any) -> Model:
+        """The same, learning to tell the attribute that its settings name as `target`, if it learns from few labels."""
+        target = getattr(config, "target", "") if self.description.labels else ""
+        if not target:
+            return self
+        return dataclasses.replace(self, description=dataclasses.replace(self.description, labels=target))
 
 
 def list_models() -> tuple[Description, ...]:

@@ -8,10 +8,12 @@ import pytest
 from moving_squares import MODEL
 
 from benchmark import spec
+from benchmark.generation.attributes import width
 from benchmark.plan import Options, build_missing, make_plan
 from dynamics_gen import console
 from dynamics_gen.config import BuildConfig
 from dynamics_gen.errors import ConfigError, UnknownNameError
+from dynamics_gen.shapes import FAMILIES
 
 
 @pytest.fixture
@@ -29,6 +31,20 @@ def test_plan_resolves_model_recipe_and_folder(described: spec.Description, tmp_
     assert (planned.training.batch_size, planned.training.epochs, planned.training.learning_rate) == (4, 2, 0.01)
     assert planned.folder.path == tmp_path / "runs" / "tiny_net" / "standard-tiny"
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "values"),
+    [("rali", "", 4), ("rgan", "speed", 4), ("ali", "", len(FAMILIES)), ("gan", "path", 4)],
+)
+def test_few_labels_may_be_of_another_attribute(name: str, target: str, values: int) -> None:
+    """Which one is in the plan, that what is told, built and recorded follows; without a wish it is the file's."""
+    model = spec.find(f"semi_supervised_{name}")
+    planned = make_plan(model, Options(size="tiny", settings={"target": target} if target else {}))
+    assert planned.model.description.known == (target or model.labels,)
+    assert width(planned.model.description.known) == values
+    with pytest.raises(ConfigError, match="got target 'size', expected shape or path or speed"):
+        make_plan(model, Options(size="tiny", settings={"target": "size"}))
 
 
 def test_learner_is_a_function_of_the_seed(described: spec.Description) -> None:

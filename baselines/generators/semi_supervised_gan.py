@@ -42,6 +42,7 @@ class Config:
     """Hyper-parameters.
 
     Attributes:
+        target: what is told of these frames, and learnt: `shape`, `path` or `speed`, though a frame tells no motion.
         labels: frames of train whose label is given.
         image_size: 64, in the layers for CelebA, or 32, in those for SVHN.
         latent: numbers in a latent.
@@ -51,6 +52,7 @@ class Config:
         averaging: decay of a moving average of the weights, which then classifies and samples; 0 keeps none.
     """
 
+    target: str = "shape"
     labels: int = 1000
     image_size: int = 64
     latent: int = 256

@@ -96,6 +96,8 @@ class LearnsInPhases(Protocol):
 class Classifies(Protocol):
     """A network that learns the values of one attribute from few labels; its file states which, as `LABELS`.
 
+    A setting `target` in its `Config`, the name of another one, goes before that.
+
     Every batch that it learns from has another in `labelled`, drawn from the clips whose labels it is given, with the
     one-hot value as attributes.
 
