@@ -13,7 +13,6 @@ import dynamics_gen
 from benchmark import machine, record, record_file
 from benchmark.chosen import judge_of, read_choices, window_starts
 from benchmark.data import ClipDataset
-from benchmark.errors import RecordError
 from benchmark.folder import RunFolder
 from benchmark.recorded import plan_of
 from benchmark.submission import said
@@ -87,8 +86,7 @@ def classify_run(run: Path, wishes: Wishes, say: Callable[[str], None]) -> dict[
         OSError: a file cannot be read or written.
     """
     folder = RunFolder(run)
-    if (task := record_file.task_of(folder.record)) != "classification":
-        raise RecordError(f"{folder.record}: task is {task}: expected a run of a classifier")
+    record_file.require_classifier(folder.record)
     read = record.read(folder.record)
     split = Unlabelled(dynamics_gen.open(wishes.clips))
     _check(read, split)

@@ -30,6 +30,17 @@ def task_of(path: Path) -> str:
     return task
 
 
+def require_classifier(path: Path) -> None:
+    """Refuses the record at `path` unless it says that it is of a classifier.
+
+    Raises:
+        RecordError: it is of another task, or no record at all.
+        OSError: the file cannot be read.
+    """
+    if (task := task_of(path)) != "classification":
+        raise RecordError(f"{path}: task is {task}: expected a run of a classifier")
+
+
 def read_text(path: Path) -> str:
     """The text of a record's file.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dynamics_gen
-from benchmark import fitting, machine, plots, predictions, record
+from benchmark import fitting, machine, plots, predictions, record, record_file
 from benchmark.chosen import Judge, judge_of, read_choices, window_starts
 from benchmark.data import ClipDataset
 from benchmark.folder import RunFolder
@@ -56,6 +56,7 @@ def evaluate_run(run: Path, wishes: Wishes, say: Callable[[str], None]) -> recor
         OSError: a file cannot be read or written.
     """
     folder = RunFolder(run)
+    record_file.require_classifier(folder.record)
     read = record.read(folder.record)
     _check(read, wishes.releases)
     with folder.locked():

@@ -24,7 +24,7 @@ from benchmark import spec
 from benchmark.choice import read_choice
 from benchmark.cli import main
 from benchmark.errors import CollapseError, ModelError, RecordError, TrainingError
-from benchmark.generation import in_play, record
+from benchmark.generation import record
 from benchmark.generation.run import run_generator
 from benchmark.generation.show import show_interpolations, show_reconstructions, show_samples
 from benchmark.plan import Options, make_plan
@@ -90,7 +90,7 @@ def test_run_records_itself_and_leaves_pictures(finished: tuple[Path, Path, reco
         values = [row["valid_frechet"] for row in seed.history]
         assert seed.chosen_epoch == 1 + values.index(min(values))
         assert {"train_judged_real", "valid_judged_real", "valid_samples_judged_real"} <= seed.history[0].keys()
-        assert {in_play.TRAIN, in_play.VALID, in_play.MADE} <= seed.history[0].keys()
+        assert {record.TRAIN_IN_PLAY, record.VALID_IN_PLAY, record.SAMPLES_IN_PLAY} <= seed.history[0].keys()
         assert len(list((folder / f"seed-{seed.seed}" / "samples").glob("epoch-*.png"))) == 3
         for name in ("samples", "reconstructions", "interpolations"):
             assert picture_size(folder / f"{name}-seed{seed.seed}.png")[0] > 100

@@ -12,7 +12,7 @@ from PIL import Image
 from synthetic_records import DATASET, ENVIRONMENT
 
 from benchmark import plots
-from benchmark.generation import in_play, pictures, record
+from benchmark.generation import pictures, record
 from benchmark.generation.record import RECORD_VERSION, Network, Reconstruction, Record, Scores, Seed, View
 from benchmark.record import Settings, Split, Splits, Tags
 from leaderboard.results import chapter4
@@ -146,7 +146,7 @@ def test_rows_are_the_records_means_in_order_of_the_distance(tmp_path: Path) -> 
 def test_curves_of_two_modes_are_labelled(alike: bool, tmp_path: Path) -> None:
     """Those of records from before the discriminator was watched in play; of models without one, nothing is said."""
     one = made("ali", 40.0)
-    judged = {"train_judged_real": 0.5, "valid_judged_real": 0.5} | ({in_play.VALID: 0.5} if alike else {})
+    judged = {"train_judged_real": 0.5, "valid_judged_real": 0.5} | ({record.VALID_IN_PLAY: 0.5} if alike else {})
     row = dict(one.seeds[0].history[0]) | judged
     commit(tmp_path, "ali", dataclasses.replace(one, seeds=(dataclasses.replace(one.seeds[0], history=(row,)),)))
     commit(tmp_path, "vae", made("vae", 40.0))

@@ -20,6 +20,7 @@ from benchmark.data import Clips
 from benchmark.generation import in_play, pictures
 from benchmark.generation.frozen import features_of
 from benchmark.generation.learner import SAMPLE_SEED, Generation
+from benchmark.generation.record import SAMPLES_IN_PLAY, TRAIN_IN_PLAY, VALID_IN_PLAY
 from benchmark.generation.views import View
 from benchmark.recipe import Training
 from benchmark.train import fit
@@ -74,8 +75,10 @@ def test_other_clips_have_another_curve(tmp_path: Path) -> None:
     """Train's is of as many clips as valid's, whichever of the two has more."""
     for name, clips, held_out in (("more", 8, 4), ("fewer", 4, 8)):
         rows = trained(tmp_path / name, learner(), split(clips), split(held_out, seed=1)).history
-        assert [row[in_play.TRAIN] for row in rows] != [row[in_play.VALID] for row in rows]
-        assert all((16 * row[of]).is_integer() for row in rows for of in (in_play.TRAIN, in_play.VALID, in_play.MADE))
+        assert [row[TRAIN_IN_PLAY] for row in rows] != [row[VALID_IN_PLAY] for row in rows]
+        assert all(
+            (16 * row[of]).is_integer() for row in rows for of in (TRAIN_IN_PLAY, VALID_IN_PLAY, SAMPLES_IN_PLAY)
+        )
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,11 @@ def test_shares_are_those_that_the_losses_note() -> None:
     torch.manual_seed(SAMPLE_SEED)
     network: Any = one.network.train()
     noted = [network.losses(batch, 0.25) for batch in batches]
-    for key, share in ((in_play.TRAIN, in_play.REAL), (in_play.VALID, in_play.REAL), (in_play.MADE, in_play.SAMPLES)):
+    for key, share in (
+        (TRAIN_IN_PLAY, in_play.REAL),
+        (VALID_IN_PLAY, in_play.REAL),
+        (SAMPLES_IN_PLAY, in_play.SAMPLES),
+    ):
         assert found[key] == pytest.approx(sum(float(loss[share]) for loss in noted) / 2)
 
 
@@ -117,8 +124,8 @@ def test_a_run_that_is_compared_ends_in_the_same_weights(tmp_path: Path, monkeyp
     watched = trained(tmp_path / "watched", learner(rali_single, train.shape, **settings), train, valid)
     monkeypatch.setattr(Generation, "compare", lambda self, train, valid: {})
     alone = trained(tmp_path / "alone", learner(rali_single, train.shape, **settings), train, valid)
-    assert in_play.TRAIN in watched.history[-1]
-    assert in_play.TRAIN not in alone.history[-1]
+    assert TRAIN_IN_PLAY in watched.history[-1]
+    assert TRAIN_IN_PLAY not in alone.history[-1]
     assert watched.modules["network"].keys() == alone.modules["network"].keys()
     for name, value in alone.modules["network"].items():
         assert torch.equal(watched.modules["network"][name], value), name
@@ -134,7 +141,7 @@ def test_where_nobody_plays_there_is_no_curve(monkeypatch: pytest.MonkeyPatch) -
         before = {name: value.clone() for name, value in one.network.state_dict().items()}
         found.append({"epoch": len(found) + 1.0, "valid_frechet": 1.0, **one.compare(clips, clips)})
         assert all(torch.equal(value, before[name]) for name, value in one.network.state_dict().items())
-    assert set(found[0]) - set(found[1]) == {in_play.TRAIN, in_play.VALID, in_play.MADE}
+    assert set(found[0]) - set(found[1]) == {TRAIN_IN_PLAY, VALID_IN_PLAY, SAMPLES_IN_PLAY}
     assert [len(values) for values in drawn(found, monkeypatch).values()] == [1, 1, 1]
 
 

@@ -40,6 +40,7 @@ RESULTS = {
         "prediction.record",
         "prediction.steps",
         "ranking",
+        "recipe",
         "reproduction.result",
         "record",
         "record_file",

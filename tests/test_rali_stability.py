@@ -12,7 +12,7 @@ from baselines.generators import rali_single
 from baselines.studies import rali_stability
 from baselines.studies.rali_stability import REFERENCE, Config, variants
 from benchmark import spec
-from benchmark.generation import in_play, learner
+from benchmark.generation import learner, record
 from benchmark.plan import Options, make_plan
 from benchmark.study import run_study
 from dynamics_gen.errors import ConfigError
@@ -45,7 +45,7 @@ def test_variants_are_scored_and_kept(tiny_data: Path, tmp_path: Path, monkeypat
         assert len(row["history"]) == 2
         assert row["scores"]["failed"] is not None
         assert "valid_samples_judged_real" in row["history"][0]
-        assert {in_play.TRAIN, in_play.VALID, in_play.MADE} <= row["history"][0].keys()
+        assert {record.TRAIN_IN_PLAY, record.VALID_IN_PLAY, record.SAMPLES_IN_PLAY} <= row["history"][0].keys()
     assert found[REFERENCE]["history"][0]["train_clips"] > found["few data"]["history"][0]["train_clips"]
     (kept,) = tmp_path.rglob("rows.json")
     assert [row["name"] for row in json.loads(kept.read_text())["rows"]] == list(found)

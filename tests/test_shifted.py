@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 import dynamics_gen
 from benchmark import cli, predictions, record, spec
 from benchmark.chosen import window_starts
-from benchmark.errors import ModelError, TrainingError
+from benchmark.errors import ModelError, RecordError, TrainingError
 from benchmark.plan import Options, make_plan
 from benchmark.run import run_model
 from benchmark.shifted import Wishes, evaluate_run, shifted_releases
@@ -196,6 +196,11 @@ def test_shifted_is_all_but_standard_and_its_own() -> None:
 def test_what_cannot_be_evaluated_is_refused(run: Path, data: Path, tmp_path: Path) -> None:
     """In one sentence, and the record stays as it was."""
     before = (run / "record.json").read_bytes()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "record.json").write_text(json.dumps({"task": "prediction", "record_version": 1}))
+    with pytest.raises(RecordError, match="task is prediction: expected a run of a classifier"):
+        evaluate(other, data, "camera")
     with pytest.raises(UnknownNameError, match="unknown release 'soft'"):
         evaluate(run, data, "soft")
     with pytest.raises(ConfigError, match="the run was trained on standard and has its test scores"):

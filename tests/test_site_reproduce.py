@@ -17,7 +17,7 @@ from benchmark import cli, record, record_file, spec
 from benchmark.generation import record as generation
 from benchmark.plan import Options, make_plan
 from benchmark.prediction import record as prediction
-from benchmark.recipe import Training
+from benchmark.recipe import Training, whole
 from benchmark.reproduction.command import reproduce
 from leaderboard.site.reproduce import commands, rerun
 
@@ -72,7 +72,7 @@ def check_command(made: Any, models: dict[str, spec.Description]) -> None:
     plan = make_plan(models[model], options)
     settings, recipe = json.loads(json.dumps([plan.settings, plan.recipe]))
     assert {name: settings.get(name) for name in made.config.model} == made.config.model
-    assert recipe == made.config.training
+    assert recipe == whole(made.config.training)
     if made.task == "classification" and made.config.training:
         assert plan.model.description.input == made.input
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmark.errors import RecordError
-from benchmark.generation import in_play
+from benchmark.generation import record
 from leaderboard.results.studies import in_short, read_studies, stability, toy
 from leaderboard.results.words import NOT_MEASURED
 
@@ -53,7 +53,7 @@ def outcome(name: str, frechets: list[float], failed: float | None, **causes: fl
     """Of one variant and seed."""
     scores = None if failed is None else {"frechet": frechets[-1], "failed": failed, "failed_by_cause": causes}
     apart = {"train_judged_real": 0.6, "valid_judged_real": 1.0, "valid_samples_judged_real": 0.9}
-    shares = apart | {in_play.TRAIN: 0.9, in_play.VALID: 0.8, in_play.MADE: 0.1}
+    shares = apart | {record.TRAIN_IN_PLAY: 0.9, record.VALID_IN_PLAY: 0.8, record.SAMPLES_IN_PLAY: 0.1}
     history = [{"valid_frechet": value, **shares} for value in frechets]
     return {"name": name, "about": "suspect", "scores": scores, "history": history}
 

@@ -27,9 +27,6 @@ from benchmark.data import Batch, places_of
 REAL, SAMPLES = "judged_real", "samples_judged_real"
 """Among what losses note: the share of real clips that are held to be real, and of made ones."""
 
-TRAIN, VALID, MADE = (f"{name}_in_play" for name in (f"train_{REAL}", f"valid_{REAL}", f"valid_{SAMPLES}"))
-"""Of an epoch's row: these shares after the epoch; samples are those that played with the clips of valid."""
-
 MOST = 1000
 """Clips of a split: the deviation of a share of so many is 0.016 or less."""
 

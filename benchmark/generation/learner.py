@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from benchmark.data import Batch
 from benchmark.data import Clips as Split
 from benchmark.errors import CollapseError, ModelError
-from benchmark.generation import in_play, metrics
+from benchmark.generation import in_play, metrics, record
 from benchmark.generation.contract import (
     Attributes,
     Classifies,
@@ -39,7 +39,7 @@ COLLAPSED_EPOCHS, UNBORN_EPOCHS = 3, 10
 """A run stops when its samples lie, on average, less than this share of the data's mean distance apart: in so many
 epochs in a row, the second number if they never lay further apart since the start."""
 
-_JUDGED = {in_play.TRAIN: "train", in_play.VALID: "valid", in_play.MADE: "samples"}
+_JUDGED = {record.TRAIN_IN_PLAY: "train", record.VALID_IN_PLAY: "valid", record.SAMPLES_IN_PLAY: "samples"}
 
 
 class Batches(Protocol):
@@ -149,9 +149,9 @@ class Generation(Players):
             return {}
         of_train, of_valid = self._in_play(train, len(valid)), self._in_play(valid, len(train))
         found = {
-            in_play.TRAIN: of_train.get(in_play.REAL),
-            in_play.VALID: of_valid.get(in_play.REAL),
-            in_play.MADE: of_valid.get(in_play.SAMPLES),
+            record.TRAIN_IN_PLAY: of_train.get(in_play.REAL),
+            record.VALID_IN_PLAY: of_valid.get(in_play.REAL),
+            record.SAMPLES_IN_PLAY: of_valid.get(in_play.SAMPLES),
         }
         return {name: share for name, share in found.items() if share is not None}
 

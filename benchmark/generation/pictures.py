@@ -14,10 +14,11 @@ from PIL import Image
 
 from benchmark import plots
 from benchmark.data import Clips
-from benchmark.generation import attributes, in_play
+from benchmark.generation import attributes
 from benchmark.generation.contract import Clips as Made
 from benchmark.generation.contract import Infers
 from benchmark.generation.learner import Generation
+from benchmark.generation.record import SAMPLES_IN_PLAY, TRAIN_IN_PLAY, VALID_IN_PLAY
 from dynamics_gen.files import write_whole
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ STRIP = 8
 """Moments of a clip on paper."""
 
 IN_PLAY = {
-    in_play.TRAIN: ("train", plots.TRAIN_COLOUR),
-    in_play.VALID: ("valid", plots.VALID_COLOUR),
-    in_play.MADE: ("samples", plots.TEST_COLOUR),
+    TRAIN_IN_PLAY: ("train", plots.TRAIN_COLOUR),
+    VALID_IN_PLAY: ("valid", plots.VALID_COLOUR),
+    SAMPLES_IN_PLAY: ("samples", plots.TEST_COLOUR),
 }
 """What a discriminator holds to be real, by its name in an epoch's row: how it is called, and its colour."""
 

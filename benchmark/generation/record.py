@@ -27,6 +27,12 @@ RECORD_VERSION = 1
 METRIC_VERSION = 1
 """Goes up when the same samples would get other numbers."""
 
+TRAIN_IN_PLAY, VALID_IN_PLAY, SAMPLES_IN_PLAY = (
+    f"{judged}_in_play" for judged in ("train_judged_real", "valid_judged_real", "valid_samples_judged_real")
+)
+"""Of an epoch's row: the shares of train, of valid and of samples that the discriminator holds to be real after it, as
+`benchmark.generation.in_play` finds them; samples are those that played with the clips of valid."""
+
 Finite = Annotated[float, Number()]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from urllib.parse import quote
 
-from benchmark.generation import in_play, record
+from benchmark.generation import record
 from benchmark.generation.record import Record, Scores
 from leaderboard.markdown import escape, table
 from leaderboard.results.committed import Committed, mean_of, named, read_committed, shown
@@ -140,7 +140,7 @@ def pictures_of(one: Made) -> list[tuple[str, str]]:
 def shows(one: Made, name: str) -> str:
     """What a picture of a run shows, given its name in `PICTURES`."""
     rows = [row for seed in one.record.seeds for row in seed.history]
-    if name != "curves" or any(in_play.VALID in row for row in rows):
+    if name != "curves" or any(record.VALID_IN_PLAY in row for row in rows):
         return PICTURES[name]
     return f"{PICTURES[name]}; {TWO_MODES}" if any("valid_judged_real" in row for row in rows) else PICTURES[name]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmark import study_record
-from benchmark.generation import in_play
+from benchmark.generation import record
 from dynamics_gen.classes import CLASSES
 from dynamics_gen.config import SIZES, clips_per_class
 from leaderboard.markdown import escape, table
@@ -21,7 +21,7 @@ TOY = "ali_toy"
 FEW_LABELS = "few_labels"
 STABILITY = "rali_stability"
 
-IN_PLAY = {in_play.TRAIN: "train", in_play.VALID: "valid", in_play.MADE: "samples"}
+IN_PLAY = {record.TRAIN_IN_PLAY: "train", record.VALID_IN_PLAY: "valid", record.SAMPLES_IN_PLAY: "samples"}
 """What a discriminator holds to be real, by its name in an epoch's row."""
 
 COUNTS = {
