@@ -40,8 +40,7 @@ def changed(made: Record, per_class: int | None = None, **settings: Any) -> Reco
     """The record with another input, number format or other settings of the model, or trained on fewer clips."""
     form = settings.pop("input", made.input)
     training = dict(made.config.training)
-    if "precision" in settings:
-        training["precision"] = settings.pop("precision")
+    training |= {name: settings.pop(name) for name in ("precision", "optimiser", "learning_rate") if name in settings}
     config = replace(made.config, model={**made.config.model, **settings}, training=training)
     made = replace(made, input=form, config=config)
     if per_class is None:
@@ -217,6 +216,28 @@ def test_question_compares_what_differs_in_its_setting_alone(tmp_path: Path) -> 
     assert "| model | width | indexing | test % (95 %) |" in text
     assert "](way/experiments/indexing/printed/) | 16 | printed |" in text
     assert "](way/entries/ours/rn/) | 16 | displaced |" in text
+
+
+def test_optimisers_are_compared_each_with_its_own_rate(tmp_path: Path) -> None:
+    """The sentence says so; a rate by itself is compared too, and an optimiser with another network is not."""
+    board = [entered(tmp_path / "ours" / "usual", "two_streams", 0.4, learning_rate=0.001)]  # older than the setting
+    settings = {
+        "sgd": {"optimiser": "sgd", "learning_rate": 0.1},
+        "rate": {"learning_rate": 0.1},
+        "wide": {"optimiser": "sgd", "width": 32},
+    }
+    question = next(one for one in QUESTIONS if one.folder == "two-streams")
+    own = [
+        entered(tmp_path / "two-streams" / name, "two_streams", 0.5, seed=place, **changes)
+        for place, (name, changes) in enumerate(settings.items(), 1)
+    ]
+    said = text_of(section(question, own, board, "way/"))
+    assert (
+        "`optimiser=sgd` against `optimiser=adamw`, all else equal but the learning rate (0.1 against 0.001), on"
+        in said
+    )
+    assert "`learning_rate=0.1` against `learning_rate=0.001`, all else equal, on" in said
+    assert said.count(" points of test error") == 2
 
 
 def test_question_needs_records_that_differ(tmp_path: Path) -> None:

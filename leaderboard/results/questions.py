@@ -17,6 +17,9 @@ from leaderboard.markdown import escape, link, table
 from leaderboard.results.words import NOT_MEASURED, p_value, points
 
 PRECISION = "precision"
+OF_AN_OPTIMISER = ("learning_rate", "weight_decay")
+"""What no two optimisers share a good value of: each is tried with its own."""
+
 
 LEAST_SIZES = 3
 """A power law is fitted to no fewer sizes of train."""
@@ -130,23 +133,35 @@ def _compared(question: Question, entries: Sequence[Entry]) -> list[str]:
 
 
 def _against_the_board(question: Question, entries: Sequence[Entry]) -> list[str]:
-    """Each experiment against every entry of its model that differs from it in one setting, of whichever name."""
+    """Each experiment against every entry of its model that differs from it in one setting, of whichever name.
+
+    Optimisers may differ in their rates and decays too; then the sentence says so.
+    """
     said = []
     for entry in entries:
         for base in entries:
             if entry.group != question.folder or base.group == question.folder:
                 continue
             differing = [name for name in varied([entry, base]) if name != PRECISION]
+            if "optimiser" in differing:
+                differing = [name for name in differing if name not in OF_AN_OPTIMISER]
             if entry.record.model == base.record.model and len(differing) == 1:
                 said.append(_difference(entry, base, differing[0]))
     return said
 
 
 def _difference(entry: Entry, base: Entry, name: str) -> str:
-    """What a setting does, in a sentence, by two records that differ in it and at most in their number format."""
+    """What a setting does, in a sentence, by two records that differ in it and at most in what the sentence excepts."""
     mine, theirs = settings(entry), settings(base)
-    formats = f"{mine.get(PRECISION)} against {theirs.get(PRECISION)}"
-    but = "" if mine.get(PRECISION) == theirs.get(PRECISION) else f" but the number format ({formats})"
+    excepted = {PRECISION: "number format"}
+    if name == "optimiser":
+        excepted |= {one: one.replace("_", " ") for one in OF_AN_OPTIMISER}
+    apart = [
+        f"{words} ({mine.get(one)} against {theirs.get(one)})"
+        for one, words in excepted.items()
+        if mine.get(one) != theirs.get(one)
+    ]
+    but = f" but the {', '.join(apart)}" if apart else ""
     found = between_models(entry.wrong, base.wrong, entry.label)
     return (
         f"{escape(entry.record.model)}, `{name}={mine.get(name)}` against `{name}={theirs.get(name)}`, all else"
