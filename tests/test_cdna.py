@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from baselines.layers import displaced
+from baselines.moving_kernels import CDNA, Options, build, truth_share
 from baselines.pixel_motion import moved, moved_by_place, softly_normalised
-from baselines.predictors.cdna import CDNA, Config, build, truth_share
+from baselines.predictors import cdna, dna
 from benchmark.data import Batch
 from benchmark.prediction.contract import CONTEXT, HORIZON
 from dynamics_gen.errors import ConfigError
@@ -22,7 +23,7 @@ from dynamics_gen.errors import ConfigError
 def network(side: int = 16, **settings: Any) -> CDNA:
     """A narrow one."""
     torch.manual_seed(0)
-    return build(Config(image_size=side, **{"width": 0.1, **settings}), (32, 3, side, side))
+    return build(Options(image_size=side, **{"width": 0.1, **settings}), (32, 3, side, side))
 
 
 def noise(*size: int) -> Tensor:
@@ -75,6 +76,19 @@ def test_moving_is_equation_6_1_of_each_clip_by_itself() -> None:
                 for m in range(-2, 3):
                     expected[clip, one] += kernels[clip, one, 2 + k, 2 + m] * displaced(images[clip], -k, -m)
     torch.testing.assert_close(moved(images, kernels), expected)
+
+
+def test_dna_has_a_name_of_its_own() -> None:
+    """The same network as `cdna` with its transform, and no other."""
+    torch.manual_seed(0)
+    net = dna.build(dna.Config(width=0.125), (20, 3, 16, 16))
+    torch.manual_seed(0)
+    same = build(Options(width=0.125, transform="dna"), (20, 3, 16, 16))
+    assert net.to_scratch is None
+    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), same.state_dict().values(), strict=True))
+    for one, other in ((cdna, "dna"), (dna, "cdna")):
+        with pytest.raises(ConfigError, match=f"got transform '{other}', expected .*: run {other} for the other"):
+            one.Config(transform=other)
 
 
 def test_dna_with_one_kernel_everywhere_is_cdna() -> None:
@@ -209,7 +223,7 @@ def test_changes_are_of_frames_whoever_made_them(changes: bool) -> None:
 
 def test_it_has_the_published_layers() -> None:
     """Counted by hand: a ConvLSTM of n maps on m has 4n(25(m + n) + 1) weights, and its norm 2n."""
-    net = build(Config(), (32, 3, 64, 64))
+    net = build(Options(), (32, 3, 64, 64))
     pairs = [(32, 32), (32, 32), (32, 64), (64, 64), (64, 128), (128, 64), (96, 32)]
     recurrent = sum(4 * n * (25 * (m + n) + 1) + 2 * n for m, n in pairs)
     convolutions = (75 * 32 + 32 + 64) + (9 * 32 + 1) * 32 + (9 * 64 + 1) * 64 + (64 + 1) * 64
