@@ -138,6 +138,21 @@ def test_errors_are_summed_over_pixels_and_averaged_over_steps(tmp_path: Path) -
     assert cells[13:20] == ["–", "50.0", "1.25", "0.75", "1.50 M", "7", "1,234"]
 
 
+def test_clips_that_end_before_have_no_later_steps(tmp_path: Path) -> None:
+    """Of 20 frames: what would be told of 22 after the context is a dash, and not the mean of fewer."""
+    whole = made("simvp", 0.001)
+    (seed,) = whole.seeds
+    parts = {name: getattr(seed.test.single, name)[:10] for name in ("mse", "mae", "psnr", "ssim")}
+    moved = {name: getattr(motion(0.5, 0.29), name)[:10] for name in ("error", "lost", "split")}
+    short = {name: replace(getattr(seed.test, name), **moved) for name in ("motion", "motion_of_data")}
+    test = replace(seed.test, single=replace(seed.test.single, **parts), **short)
+    view = replace(whole.view, frames=20)
+    text = page(tmp_path, a=replace(whole, view=view, seeds=(replace(seed, test=test),)))
+    cells = row(text, "[simvp]")
+    assert (cells[1] == "–", cells[2] == "–") == (False, True)
+    assert row(text, "simvp")[1:5] == ["40.0", "36.0", "31.0", "–"]
+
+
 def test_what_the_measurement_misses_on_true_clips_is_told(tmp_path: Path) -> None:
     """All of it: place, lost, split, speed, turns, class."""
     one = made("copy_last", 0.001)

@@ -128,9 +128,8 @@ def _by_step(rows: Sequence[Predicted], made: Sequence[Predicted]) -> str:
     for one in rows:
         line = [named(one, made)]
         for metric, digits in (("psnr", 1), ("ssim", 3)):
-            line += [
-                shown(mean_of([getattr(s.single, metric)[step - 1] for s in one.scores]), digits) for step in STEPS
-            ]
+            by_step = [mean_of(values) for values in zip(*(getattr(s.single, metric) for s in one.scores), strict=True)]
+            line += [shown(by_step[step - 1] if step <= one.steps else None, digits) for step in STEPS]
         lines.append([*line, *(shown(one.motion("error", step), 1) for step in STEPS)])
     return table(headings, [False, *[True] * (len(headings) - 1)], lines)
 
