@@ -64,6 +64,14 @@ QUESTIONS = (
         base="rgb",
     ),
     Question(
+        folder="window",
+        title="How much of a clip must LTC see at once?",
+        about="LTC sees all 32 frames (`window=0`); with `window=16` or `window=8` it is C3D on parts of it, whose"
+        " logits are averaged. The recipe is the one that was tuned for all frames.",
+        setting="window",
+        base=0,
+    ),
+    Question(
         folder="training-size",
         title="How do error and training-set size relate?",
         about="`--train-per-class N` learns from the first N clips of each class; valid and test stay whole.",
