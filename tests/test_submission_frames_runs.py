@@ -52,7 +52,6 @@ PREDICTED = PredictionScores(
     samples=1,
     frechet=1.0,
     frechet_shuffled=1.0,
-    frechet_of_train=1.0,
     density=1.0,
     coverage=1.0,
     motion=MOTION,

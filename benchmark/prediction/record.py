@@ -70,8 +70,6 @@ class Scores:
     """Squared Fréchet distance of continued clips from true ones, in features of whole clips."""
     frechet_shuffled: Amount
     """Of true clips whose predicted part has its frames in random order: it shows that the distance sees time."""
-    frechet_of_train: Amount
-    """Of as many clips of train: what other clips have, of which a predictor is given the beginning."""
     density: Amount
     coverage: Fraction
     motion: Motion | None

@@ -118,9 +118,6 @@ def score(
             true_rows.append(features(batch.clips))
             shuffled_rows.append(features(batch.clips[:, :, moments]))
     made, true, shuffled = (_numbers(torch.cat(parts)) for parts in (rows, true_rows, shuffled_rows))
-    learnt = _numbers(
-        torch.cat([features(batch.clips) for batch in train.spread(min(len(test), len(train)), CLIPS_A_BATCH)])
-    )
     neighbourhoods = metrics.density_coverage(true, made)
     motion, motion_of_data = None, None
     if truth is not None:
@@ -135,7 +132,6 @@ def score(
         samples=SAMPLES if stochastic else 1,
         frechet=metrics.frechet_distance(true, made),
         frechet_shuffled=metrics.frechet_distance(true, shuffled),
-        frechet_of_train=metrics.frechet_distance(true, learnt),
         density=neighbourhoods.density,
         coverage=neighbourhoods.coverage,
         motion=motion,

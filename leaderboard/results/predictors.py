@@ -85,12 +85,10 @@ def make_predictors_page(made: Sequence[Predicted], ablations: Sequence[Predicte
 def _about(one: Predicted) -> str:
     splits, features = one.record.dataset.splits, one.record.features
     shuffled = mean_of([scores.frechet_shuffled for scores in one.scores])
-    floor = mean_of([scores.frechet_of_train for scores in one.scores])
     return (
         f"{splits.test.clips:,} clips (fingerprint `{splits.test.fingerprint[:12]}`), learnt from"
-        f" {splits.train.clips:,}. Features: `{escape(features.name)}`, `{features.sha256[:12]}`; the distance of as"
-        f" many clips of train is {shown(floor, 1)}, of true clips with their later frames in random order"
-        f" {shown(shuffled, 1)}.{_of_true_clips(one)} Least MSE first."
+        f" {splits.train.clips:,}. Features: `{escape(features.name)}`, `{features.sha256[:12]}`; the distance of true"
+        f" clips with their later frames in random order is {shown(shuffled, 1)}.{_of_true_clips(one)} Least MSE first."
     )
 
 

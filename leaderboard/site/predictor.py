@@ -182,8 +182,8 @@ def _by_seed(row: FrameRow, made: Predicted) -> Html:
         lines.append((text, [value[-1] if isinstance(value, tuple) else value for value in values], digits, times))
     for text, name, digits in (("Fréchet", "frechet", 1), ("density", "density", 2), ("coverage", "coverage", 2)):
         lines.append((text, [getattr(scores, name) for scores in made.scores], digits, 1.0))
-    for text, name in (("of clips of train", "of_train"), ("true frames in random order", "shuffled")):
-        lines.append((f"Fréchet, {text}", [getattr(scores, f"frechet_{name}") for scores in made.scores], 1, 1.0))
+    shuffled = "Fréchet, true frames in random order"
+    lines.append((shuffled, [scores.frechet_shuffled for scores in made.scores], 1, 1.0))
     seeds = made.record.seeds
     lines += [
         ("frames/s", [seed.predicted_frames_per_s for seed in seeds], 0, 1.0),
