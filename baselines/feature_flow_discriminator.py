@@ -55,14 +55,15 @@ class Discriminator(nn.Module):
             nn.LeakyReLU(SLOPE, inplace=True),
         )
         self.frames = self.relations = None
-        self.indexing = "printed" if config.inverse.startswith("printed") else "displaced"
-        if config.inverse != "none":
+        inverse = config.inverse.removeprefix("printed ")
+        self.indexing = "displaced" if inverse == config.inverse else "printed"
+        if inverse != "none":
             self.frames = nn.Sequential(
                 nn.Conv2d(channels, width, 4, 2, padding=1),
                 nn.LeakyReLU(SLOPE, inplace=True),
                 nn.Conv2d(width, 2 * width, 4, 2, padding=1),
             )
-        if config.inverse.split()[-1] == "relation":
+        if inverse == "relation":
             self.relations = Relations(2 * width, width, config.kappa, self.indexing)
             self.relations.rest = nn.Sequential(  # its batch norm would let clips of a batch tell of each other
                 nn.LeakyReLU(SLOPE), nn.Conv2d(width, width, 1), nn.LeakyReLU(SLOPE), nn.Conv2d(width, 1, 1)

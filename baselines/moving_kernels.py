@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float
@@ -49,6 +49,9 @@ class Options:
         sampling: k in the share k / (k + exp(i / k)) of true frames among those fed back at iteration i; -1 for none.
     """
 
+    only: ClassVar[str] = ""
+    """The one transform that a model has."""
+
     image_size: int = 64
     width: float = 1.0
     transform: str = "cdna"
@@ -62,6 +65,10 @@ class Options:
         check(self)
         if self.transform not in TRANSFORMS:
             raise ConfigError(f"got transform {self.transform!r}, expected {' or '.join(TRANSFORMS)}")
+        if self.only and self.transform != self.only:
+            raise ConfigError(
+                f"got transform {self.transform!r}, expected {self.only}: run {self.transform} for the other"
+            )
         if self.kernels < 1:
             raise ConfigError(f"got kernels {self.kernels!r}, expected a whole number of 1 or more")
         if self.sampling != -1 and not 0 < self.sampling < math.inf:

@@ -7,12 +7,16 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from benchmark.generation import attributes
 from dynamics_gen.errors import ConfigError
 
 COUNT = ("a whole number of 1 or more", lambda value: value >= 1)
 _POSITIVE = ("a number above 0", lambda value: 0 < value < math.inf)
 NOT_NEGATIVE = ("a number of 0 or more", lambda value: 0 <= value < math.inf)
 BELOW_ONE = ("a number in [0, 1)", lambda value: 0 <= value < 1)
+
+TARGETS = tuple(part.name for part in attributes.parts() if part.values)
+"""Attributes that are one of several values, which a few labels can tell."""
 
 Rules: TypeAlias = Mapping[str, tuple[str, Callable[[Any], bool]]]
 
@@ -32,7 +36,7 @@ RULES: Rules = {
     "gan_share": ("a share of the steps in [0, 1]", lambda value: 0 <= value <= 1),
     "kernel": ("an odd number of 3 or more", lambda value: value >= 3 and value % 2 == 1),
     "levels": ("a whole number of 2 or more", lambda value: value >= 2),
-    "target": ("shape or path or speed", ("shape", "path", "speed").__contains__),
+    "target": (" or ".join(TARGETS), TARGETS.__contains__),
     "encoder": ("gaussian or deterministic", ("gaussian", "deterministic").__contains__),
 }
 """What is expected, and whether a value is."""

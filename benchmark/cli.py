@@ -22,15 +22,15 @@ from benchmark.reproduction.command import reproduce
 from benchmark.several import described, in_turn
 from benchmark.submission.command import submit
 from dynamics_gen.config import RELEASES, SIZES, directory_name
-from dynamics_gen.console import Failure, Group, one_sentence
+from dynamics_gen.console import Failure, one_sentence
 from dynamics_gen.version import __version__
 
 if TYPE_CHECKING:
     from benchmark.plan import Options
 
 
-class _Group(Group):
-    """Commands some of which use a GPU."""
+class _Group(click.Group):
+    """Commands that fail with one sentence, as those of `Group` do, also where a GPU has too little memory."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command."""

@@ -5,8 +5,8 @@ and section 3.3 (classifier): cross-entropy at every step, the average of the st
 Deviations: one training in two phases, with AdamW and one schedule, in place of two trainings with momentum; squared
 error of grey, standardised frames less their mean over time in place of cross-entropy of pixels; peepholes learn (in
 the authors' classifier they are zero); widths are ours; weights start as Xavier, orthogonal and zero, and the forget
-gate's bias at one. The 74 % on HMDB that the thesis's table 5.1 gives it contradict the
-69.4 % that the thesis states as the best known: they are not set beside ours.
+gate's bias at one. The 74 % on HMDB that the thesis's table 5.1 gives it contradict the 69.4 % that the thesis states
+as the best known: they are not set beside ours.
 """
 
 import math

@@ -16,9 +16,9 @@ frame.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from baselines import moving_kernels
-from dynamics_gen.errors import ConfigError
 
 TASK = "prediction"
 INPUT = "clips"
@@ -33,11 +33,7 @@ TRAINING = {
 class Config(moving_kernels.Options):
     """Hyper-parameters; see `Options`."""
 
-    def __post_init__(self) -> None:
-        """Refuses what no network can be built from."""
-        moving_kernels.Options.__post_init__(self)
-        if self.transform != "cdna":
-            raise ConfigError(f"got transform {self.transform!r}, expected cdna: run dna for the other")
+    only: ClassVar[str] = "cdna"
 
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> moving_kernels.CDNA:

@@ -9,9 +9,9 @@ Features: those of `cdna`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from baselines import moving_kernels
-from dynamics_gen.errors import ConfigError
 
 TASK = "prediction"
 INPUT = "clips"
@@ -26,13 +26,9 @@ TRAINING = {
 class Config(moving_kernels.Options):
     """Hyper-parameters: those of `cdna`, of which `kernels` has no meaning here."""
 
-    transform: str = "dna"
+    only: ClassVar[str] = "dna"
 
-    def __post_init__(self) -> None:
-        """Refuses what no network can be built from."""
-        moving_kernels.Options.__post_init__(self)
-        if self.transform != "dna":
-            raise ConfigError(f"got transform {self.transform!r}, expected dna: run cdna for the other")
+    transform: str = "dna"
 
 
 def build(config: Config, shape: tuple[int, int, int, int]) -> moving_kernels.CDNA:
