@@ -127,6 +127,11 @@ class FrameRow:
     tags: tuple[str, ...]
 
     @property
+    def local(self) -> bool:
+        """Whether it is a run of this machine."""
+        return not self.group
+
+    @property
     def by(self) -> str:
         """Whose it is, in words."""
         return self.group or "this machine"

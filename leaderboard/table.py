@@ -17,7 +17,7 @@ from leaderboard.board import make_boards
 from leaderboard.entries import read_entries, read_runs
 from leaderboard.errors import BoardError
 from leaderboard.frame_markdown import sections
-from leaderboard.frame_rows import read_entered_boards
+from leaderboard.frame_rows import read_entered_boards, read_frame_boards
 from leaderboard.markdown import page
 from leaderboard.people import read_people
 from leaderboard.reference import read_references
@@ -60,6 +60,9 @@ def main(root: Path, runs: Path | None, check: bool) -> str:
     if runs is not None:
         boards = make_boards(entries + read_runs(runs), submissions)
         human = read_people(runs)
+        frames = [
+            board for board in read_frame_boards(root, runs) if board.kind.entered or any(row.local for row in board.rows)
+        ]
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
     return screen(boards, references, width=width, colour=terminal, human=human, frames=frames)

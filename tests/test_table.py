@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from site_board import predictor, write_predictor
 from synthetic_records import make_record, write_run
 
 from leaderboard.errors import BoardError
@@ -92,6 +93,22 @@ def test_local_runs_are_printed_and_not_written(root: Path, tmp_path: Path) -> N
         assert row.split()[0] == "–"
         assert row.endswith("local, input rgb")
         assert printed.index("near") < printed.index("mine") < printed.index("far")
+    assert contents(root) == before
+
+
+def test_local_predictors_are_printed_among_ours_of_the_same_board(root: Path, tmp_path: Path) -> None:
+    """By their errors; boards with no run of this machine on them are left out, and nothing is written."""
+    for name, size in (("copy_last", 32), ("simvp", 32), ("copy_last", 64)):
+        write_predictor(root / "predictors" / f"{name}-{size}", predictor(name, size))
+    before = contents(root)
+    write_predictor(tmp_path / "runs" / "cdna" / "standard-mini", predictor("cdna"))
+    assert "Prediction, " not in main(root, None, check=True)
+    printed = main(root, tmp_path / "runs", check=True)
+    assert printed.count("Prediction, ") == 1
+    lines = printed.split("Prediction, ")[1].splitlines()
+    assert "frames of 32×32" in lines[0]
+    assert [line.split()[0] for line in lines[2:5]] == ["simvp", "cdna", "copy_last"]
+    assert ["this machine" in line for line in lines[2:5]] == [False, True, False]
     assert contents(root) == before
 
 

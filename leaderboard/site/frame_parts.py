@@ -54,7 +54,7 @@ def frame_page(row: FrameRow, board: FrameBoard, first: Sequence[tuple[str, Part
         facts(about, "settings"),
         *body,
         _learning(row),
-        reproduction(record, f"leaderboard/{row.place}" if row.group else row.place),
+        reproduction(record, row.place if row.local else f"leaderboard/{row.place}"),
         configuration(record),
     ]
     crumb = tag("a", board.title, href=f"{way}index.html#{anchor(board)}")
