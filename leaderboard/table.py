@@ -60,9 +60,8 @@ def main(root: Path, runs: Path | None, check: bool) -> str:
     if runs is not None:
         boards = make_boards(entries + read_runs(runs), submissions)
         human = read_people(runs)
-        frames = [
-            board for board in read_frame_boards(root, runs) if board.kind.entered or any(row.local for row in board.rows)
-        ]
+        shown = read_frame_boards(root, runs)
+        frames = [one for one in shown if one.kind.entered or any(row.local for row in one.rows)]
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
     return screen(boards, references, width=width, colour=terminal, human=human, frames=frames)
