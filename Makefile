@@ -15,7 +15,7 @@ quickstart: $(VENV)/.bench
 
 # A process a core, each with one thread: threads of several that want the same cores are slower than either alone.
 test: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

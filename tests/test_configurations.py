@@ -62,7 +62,7 @@ CONFIGS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 @given(config=CONFIGS, workers=st.sampled_from([1, 2, 3, 7]))
 def test_any_configuration_keeps_the_promises(config: BuildConfig, workers: int) -> None:
     """Complete, verified, objects in view, moving in every frame; or a sentence that says which number is wrong."""

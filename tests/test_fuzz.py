@@ -120,5 +120,5 @@ def test_hostile_manifests(own_split: Path) -> None:
         done = CliRunner().invoke(main, ["info", str(own_split)])
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
 
-    in_a_process(400 * TIMES, case)
+    in_a_process(200 * TIMES, case)
     assert refused.exists()
