@@ -20,7 +20,16 @@ from dynamics_gen.errors import ConfigError
 
 def study(data: Path, out: Path, **settings: object) -> dict[str, Any]:
     """One run of the study, on few and small clips."""
-    wishes = {"data": data, "size": "tiny", "frames": 8, "width": 2, "epochs": 2, "few_per_class": 4, **settings}
+    wishes = {
+        "data": data,
+        "size": "tiny",
+        "frames": 8,
+        "width": 2,
+        "epochs": 2,
+        "few_per_class": 2,
+        "batch_size": 10,
+        **settings,
+    }
     options = Options(runs=out, resume=True, settings={name: str(value) for name, value in wishes.items()})
     made = run_study(make_plan(spec.find("rali_stability"), options), options, say=lambda line: None)
     return {row["name"]: row for row in made["seeds"][0]["findings"]["rows"]}
@@ -37,23 +46,25 @@ def test_each_variant_differs_in_one_factor() -> None:
 
 
 def test_variants_are_scored_and_kept(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those asked for, with the reference; finished ones are not trained again; few data are few."""
-    found = study(tiny_data, tmp_path, factors="few data")
+    """Those asked for, with the reference; finished ones are not trained again; few data are few, and seen as often."""
+    found = study(tiny_data, tmp_path, factors="few data", epochs=1)
     assert list(found) == [REFERENCE, "few data"]
     for row in found.values():
         assert row["collapsed_after"] is None
-        assert len(row["history"]) == 2
         assert row["scores"]["failed"] is not None
         assert "valid_samples_judged_real" in row["history"][0]
         assert {record.TRAIN_IN_PLAY, record.VALID_IN_PLAY, record.SAMPLES_IN_PLAY} <= row["history"][0].keys()
-    assert found[REFERENCE]["history"][0]["train_clips"] > found["few data"]["history"][0]["train_clips"]
+    clips = {name: [epoch["train_clips"] for epoch in row["history"]] for name, row in found.items()}
+    assert (len(clips[REFERENCE]), len(clips["few data"])) == (1, 5)
+    assert clips[REFERENCE][0] == 5 * clips["few data"][0]
+    assert sum(clips[REFERENCE]) == sum(clips["few data"])
     (kept,) = tmp_path.rglob("rows.json")
     assert [row["name"] for row in json.loads(kept.read_text())["rows"]] == list(found)
     assert len(list(tmp_path.rglob("samples-seed0.png"))) == 2
     (finished,) = tmp_path.rglob("study.json")
     finished.unlink()
     monkeypatch.setattr(rali_stability, "_outcome", None)  # nothing is left to do
-    assert study(tiny_data, tmp_path, factors="few data") == found
+    assert study(tiny_data, tmp_path, factors="few data", epochs=1) == found
 
 
 def test_every_suspect_of_the_thesis_is_taken_out() -> None:

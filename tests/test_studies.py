@@ -49,12 +49,14 @@ def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
         read_studies(tmp_path)
 
 
-def outcome(name: str, frechets: list[float], failed: float | None, **causes: float) -> dict[str, Any]:
-    """Of one variant and seed."""
+def outcome(
+    name: str, frechets: list[float], failed: float | None, clips: int = 5000, **causes: float
+) -> dict[str, Any]:
+    """Of one variant and seed, with so many clips in an epoch."""
     scores = None if failed is None else {"frechet": frechets[-1], "failed": failed, "failed_by_cause": causes}
     apart = {"train_judged_real": 0.6, "valid_judged_real": 1.0, "valid_samples_judged_real": 0.9}
     shares = apart | {record.TRAIN_IN_PLAY: 0.9, record.VALID_IN_PLAY: 0.8, record.SAMPLES_IN_PLAY: 0.1}
-    history = [{"valid_frechet": value, **shares} for value in frechets]
+    history = [{"valid_frechet": value, "train_clips": clips, **shares} for value in frechets]
     return {"name": name, "about": "suspect", "scores": scores, "history": history}
 
 
@@ -71,6 +73,16 @@ def test_stability_is_told_for_each_factor() -> None:
     assert lines[0][7:] == ["90 (90–90)", "80 (80–80)", "10 (10–10)"]
     assert lines[1][2:7] == ["2 of 2", "–", "–", "–", "0.00 (0.00–0.00)"]
     assert stability({}) == [NOT_MEASURED]
+
+
+def test_unrest_of_few_data_is_told_by_as_many_clips() -> None:
+    """Epochs of a fifth of the data count by fives, from the fifth on."""
+    rows = [
+        outcome("reference", [10.0, 10.0], 0.1),
+        outcome("few data", [*[99.0, 1.0] * 2, 10.0, *[99.0, 1.0] * 2, 20.0], 0.1, clips=1000),
+    ]
+    (text,) = stability({"rali_stability": {"seeds": [{"findings": {"rows": rows}}]}})
+    assert [line.strip("| ").split(" | ")[6] for line in text.splitlines()[2:]] == ["0.00", "0.69"]
 
 
 def test_what_was_held_to_be_real_in_two_modes_is_not_told() -> None:

@@ -2,12 +2,12 @@
 
 Source: Mastropietro 2017, section 6.2: about a tenth of the samples failed, every discriminator overfitted, and the
 data, the GAN, ALI or the recurrent networks were suspected. Each suspect is taken out by itself: the data are cut to a
-fifth; no adversary leaves a recurrent VAE, the same encoder and decoder by the bound of the likelihood; no inference, a
-recurrent GAN; no recurrence, convolutions of as many weights. Each remedy is put in by itself: spectral norm (and its
-control, no norm at all), the penalty R1, two time scales, averaged weights, noise on what the discriminator sees.
-What a discriminator holds to be real is told of it in play (`benchmark.generation.in_play`), so that variants with and
-without batch norm compare. The VAE's samples are mean clips, without the noise of its pixels; its epoch is chosen as
-that of the others is.
+fifth, which is gone through five times as often, so that no less is learnt; no adversary leaves a recurrent VAE, the
+same encoder and decoder by the bound of the likelihood; no inference, a recurrent GAN; no recurrence, convolutions of
+as many weights. Each remedy is put in by itself: spectral norm (and its control, no norm at all), the penalty R1, two
+time scales, averaged weights, noise on what the discriminator sees. What a discriminator holds to be real is told of it
+in play (`benchmark.generation.in_play`), so that variants with and without batch norm compare. The VAE's samples are
+mean clips, without the noise of its pixels; its epoch is chosen as that of the others is.
 Deviations: all numbers are ours, and so is the criterion of a failed sample (`benchmark.generation.failures`).
 """
 
@@ -30,6 +30,7 @@ from benchmark.generation.run import clips_of, test_seed, train_seed
 from benchmark.parts import first_of_each_class
 from benchmark.plan import Options, build_missing, make_plan
 from benchmark.study import KeptRows
+from dynamics_gen.config import clips_per_class
 from dynamics_gen.errors import ConfigError
 
 TASK = "study"
@@ -141,12 +142,15 @@ def _slug(name: str) -> str:
 def _outcome(config: Config, variant: Variant, seed: int, runs: Path, say: Callable[[str], None]) -> dict[str, Any]:
     settings = {name: getattr(config, name) for name in ("frames", "image_size", "width")} | dict(variant.settings)
     training = {name: getattr(config, name) for name in ("epochs", "batch_size", "learning_rate")}
+    training.update(variant.training)
+    if few := training.get("train_per_class"):
+        training["epochs"] *= clips_per_class(config.size, "train") // few
     options = Options(
         size=config.size,
         data=Path(config.data),
         runs=runs,
         settings={name: str(value) for name, value in settings.items()},
-        training={**training, **variant.training},
+        training=training,
     )
     build_missing(options, say)
     planned = make_plan(spec.find(config.model), options)

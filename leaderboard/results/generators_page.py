@@ -41,9 +41,9 @@ def make_generators_page(made: Sequence[Made], found: Mapping[str, dict[str, Any
         "## What makes recurrent ALI stable?",
         "One factor at a time, all else equal. *collapsed*: seeds whose samples became all but one; *failed*: of"
         " samples, by a criterion that about one true clip in a hundred fails; *unrest*: mean change of the Fréchet"
-        " distance's logarithm from epoch to epoch, whichever way; what the discriminator holds to be real is that of"
-        " the last epoch, in play: in training mode, of as many clips of train and of valid and of samples. Means over"
-        " seeds, least and most in brackets.",
+        " distance's logarithm from one epoch of all data to the next, whichever way; what the discriminator holds to"
+        " be real is that of the last epoch, in play: in training mode, of as many clips of train and of valid and of"
+        " samples. Means over seeds, least and most in brackets.",
         *studies.stability(found),
         *boards(made),
     ]

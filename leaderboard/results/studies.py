@@ -128,7 +128,8 @@ def stability(studies: Mapping[str, dict[str, Any]]) -> list[str]:
     if STABILITY not in studies:
         return [NOT_MEASURED]
     seeds = [one["findings"]["rows"] for one in studies[STABILITY]["seeds"]]
-    lines = []
+    epochs = [epoch for rows in seeds for row in rows for epoch in row["history"]]
+    lines, clips = [], max((epoch["train_clips"] for epoch in epochs), default=0)
     for row in seeds[0]:
         same = [one for rows in seeds for one in rows if one["name"] == row["name"]]
         scored = [one["scores"] for one in same if one["scores"] is not None]
@@ -136,7 +137,7 @@ def stability(studies: Mapping[str, dict[str, Any]]) -> list[str]:
         line.append(_range([one["frechet"] for one in scored], 1))
         line.append(_range([100 * one["failed"] for one in scored], 0))
         line.append(_causes([one["failed_by_cause"] for one in scored]))
-        line.append(_range([_unrest(one["history"]) for one in same], 2))
+        line.append(_range([_unrest(one["history"], clips) for one in same], 2))
         ends = [one["history"][-1] for one in same if one["history"]]
         line += [_range([100 * end[key] for end in ends if key in end], 0) for key in IN_PLAY]
         lines.append(line)
@@ -146,9 +147,13 @@ def stability(studies: Mapping[str, dict[str, Any]]) -> list[str]:
     return [table(headings, [False, False, True, *numbers], lines)]
 
 
-def _unrest(history: Sequence[Mapping[str, float]]) -> float:
-    """Mean change of the Fréchet distance's logarithm from epoch to epoch, whichever way; 0 of a single epoch."""
-    steps = np.diff(np.log([row["valid_frechet"] for row in history]))
+def _unrest(history: Sequence[Mapping[str, float]], clips: float) -> float:
+    """Mean change of the Fréchet distance's logarithm from one pass over so many clips to the next, whichever way.
+
+    An epoch of fewer clips is a part of such a pass. 0 where there are not two of them.
+    """
+    epochs = round(clips / history[0]["train_clips"]) if history else 1
+    steps = np.diff(np.log([row["valid_frechet"] for row in history[epochs - 1 :: epochs]]))
     return float(np.abs(steps).mean()) if len(steps) else 0.0
 
 
