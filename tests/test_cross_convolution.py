@@ -104,10 +104,12 @@ def test_the_divergence_is_that_of_gaussians() -> None:
     assert divergence(torch.zeros(1, 4, 5, 5), torch.zeros(1, 4, 5, 5)).item() == 0
 
 
-@pytest.mark.parametrize("scale", [100.0, 10.0])
-def test_the_loss_is_half_the_squares_and_the_divergence(scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("scale", "weight"), [(100.0, 1.0), (10.0, 1.0), (10.0, 0.25), (10.0, 0.0)])
+def test_the_loss_is_half_the_squares_and_the_divergence(
+    scale: float, weight: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Summed over all values of a sample, a mean over pairs, of `scale` times the change of colours in [0, 1]."""
-    net, batch = network(scale=scale), a_batch()
+    net, batch = network(scale=scale, divergence=weight), a_batch()
     fix(net, 0.5, 0.0)
     monkeypatch.setattr(net, "change", lambda frame, codes: torch.zeros_like(frame) + 0 * codes.sum())
     torch.manual_seed(3)
@@ -117,7 +119,7 @@ def test_the_loss_is_half_the_squares_and_the_divergence(scale: float, monkeypat
     expected = (scale * (following - last)).square().sum((1, 2, 3)).mean() / 2
     torch.testing.assert_close(found["error"], expected)
     torch.testing.assert_close(found["divergence"], torch.tensor(300 * 0.5**2 / 2))
-    torch.testing.assert_close(found["predictor"], found["error"] + found["divergence"])
+    torch.testing.assert_close(found["predictor"], found["error"] + weight * found["divergence"])
 
 
 def test_latents_are_drawn_about_their_mean() -> None:
@@ -245,6 +247,7 @@ def test_it_learns() -> None:
         ({"codes": "mean"}, "got codes 'mean', expected prior, stored or inferred"),
         ({"pools": 3}, "got pools 3, expected 0, 1 or 2"),
         ({"scale": 0.0}, "got scale 0.0, expected a number above 0"),
+        ({"divergence": -1.0}, "got divergence -1.0, expected a number of 0 or more"),
         ({"windows": 20}, "got windows 20, expected a whole number from 1 to 19"),
         ({"kernel": 4}, "got kernel 4, expected an odd number of 3 or more"),
         ({"side": 48}, "got frames of 48×48 pixels with pools=2, expected multiples of 32"),
