@@ -26,7 +26,8 @@ from benchmark import spec
 from benchmark.checkpoint import load_checkpoint
 from benchmark.choice import Splits
 from benchmark.errors import CollapseError
-from benchmark.generation.run import clips_of, test_seed, train_seed
+from benchmark.generation import frozen
+from benchmark.generation.run import clips_of, configuration, test_seed, train_seed
 from benchmark.parts import first_of_each_class
 from benchmark.plan import Options, build_missing, make_plan
 from benchmark.study import KeptRows
@@ -156,15 +157,16 @@ def _outcome(config: Config, variant: Variant, seed: int, runs: Path, say: Calla
     planned = make_plan(spec.find(config.model), options)
     splits = Splits(options.dataset, dynamics_gen.open)
     opened = {"train": splits.train(), "valid": splits.valid()}
-    configuration = planned.configuration(seed, opened)
+    features = frozen.features_of(planned.model.description.input, planned.device)
+    configured = configuration(planned, opened, features.sha256, seed)
     if per_class := planned.training.train_per_class:
         opened["train"] = first_of_each_class(opened["train"], per_class)
     clips = {name: clips_of(planned, split) for name, split in opened.items()}
     try:
-        state = train_seed(planned, seed, clips, configuration)
+        state = train_seed(planned, seed, clips, configured)
     except CollapseError as error:
         say(str(error))
-        stopped = load_checkpoint(planned.folder.checkpoint(seed), configuration)
+        stopped = load_checkpoint(planned.folder.checkpoint(seed), configured)
         history = [] if stopped is None else stopped.history
         return {"collapsed_after": len(history), "scores": None, "history": history}
     clips["test"] = clips_of(planned, splits.test([planned.folder.choice(seed)]))
