@@ -41,7 +41,7 @@ INPUT = "clips"
 SOURCE = "Xue et al. 2016, arXiv 1607.02586"
 TRAINING = {
     "*": {"epochs": 20, "batch_size": 32, "learning_rate": 1e-3, "weight_decay": 0.0, "warmup": 0.0},
-    "mini": {"epochs": 10, "batch_size": 16, "learning_rate": 3e-3},
+    "mini": {"epochs": 20, "batch_size": 16, "learning_rate": 5e-4},
 }
 
 SCALES = 4
