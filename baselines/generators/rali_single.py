@@ -26,6 +26,7 @@ INPUT = "clips"
 SOURCE = "Mastropietro 2017, section 6.2"
 TRAINING = {
     "*": {"epochs": 40, "batch_size": 32, "learning_rate": 2e-4, "weight_decay": 0.0, "warmup": 0.0},
+    "mini": {"epochs": 24},
     "tiny": {"epochs": 2, "batch_size": 10},
 }
 
