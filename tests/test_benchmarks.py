@@ -57,6 +57,16 @@ def test_models_are_measured_in_every_precision_and_format(squares: Path, tmp_pa
         assert float(ratio) > 0
 
 
+def test_models_are_measured_in_one_precision_alone(squares: Path, tmp_path: Path) -> None:
+    """Three lines of what was asked for, the first with a ratio of 1; the other format is not even checked."""
+    words = [str(tmp_path / "tiny_net.py"), "--data", str(squares), "--device", "cpu", "--batch-size", "8"]
+    timed = ["--precision", "32-true", "--rounds", "1", "--steps", "1"]
+    done = CliRunner().invoke(program("models").main, [*words, *timed], catch_exceptions=False)
+    lines = done.output.splitlines()[2:]
+    assert [line.split()[0] for line in lines] == ["32-true"] * 3
+    assert float(lines[0].split()[-1]) == 1.0
+
+
 def test_classifiers_that_are_networks_are_measured_where_none_is_named() -> None:
     """Neither those that are fitted, nor generators, predictors and studies, which see other clips."""
     names = {one.name for one in program("models").classifiers()}
