@@ -64,7 +64,7 @@ def main(
     values = dict(zip(RANGES, (radius, contrast, extent, amplitude, initial_speed), strict=True))
     release = dataclasses.replace(HARD, **values)
     click.echo(", ".join(f"{name} {low:g}–{high:g}" for name, (low, high) in values.items()) + f", {epochs} epochs")
-    lines = [] if table.exists() else [COLUMNS]
+    lines: list[tuple[object, ...]] = [] if table.exists() else [COLUMNS]
     with tempfile.TemporaryDirectory() as folder:
         splits = {}
         for split, count in (("train", max(sizes)), ("test", test_per_class)):
