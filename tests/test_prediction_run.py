@@ -13,10 +13,15 @@ from click.testing import CliRunner
 from PIL import Image
 from predictor_model import PREDICTOR
 
+import dynamics_gen
 from baselines.predictors import constant_velocity, copy_last, mean_of_context
 from benchmark import spec
 from benchmark.cli import main
+from benchmark.data import Clips
 from benchmark.errors import ModelError, RecordError, TrainingError
+from benchmark.generation import frozen
+from benchmark.generation.metrics import frechet_distance
+from benchmark.generation.views import View
 from benchmark.plan import Options, make_plan
 from benchmark.prediction import record
 from benchmark.prediction.contract import CONTEXT
@@ -70,6 +75,20 @@ def test_run_records_itself_and_leaves_filmstrips(finished: tuple[Path, record.R
         with Image.open(folder / f"filmstrips-seed{seed.seed}.gif") as moving:
             assert moving.n_frames == 32  # type: ignore[attr-defined]
     assert made.seeds[0].weights_sha256 != made.seeds[1].weights_sha256
+
+
+def test_distance_of_train_is_that_of_as_many_clips(finished: tuple[Path, record.Record], tiny_data: Path) -> None:
+    """Every second clip of train against all of test, whatever was predicted."""
+    _, made = finished
+    told = frozen.features_of("clips", torch.device("cpu"))
+    rows = {}
+    for name, places in (("train", np.linspace(0, 99, 50).round().astype(int)), ("test", np.arange(50))):
+        whole = dynamics_gen.open(tiny_data / "dynamics-tiny" / name)
+        clips = Clips(View(whole, "clips", 32, 16), torch.device("cpu"), "pixels")
+        rows[name] = np.concatenate([told(batch.clips).double().numpy() for batch in clips.batches([places])])
+    expected = frechet_distance(rows["test"], rows["train"])
+    assert expected > 0
+    assert [seed.test.frechet_of_train for seed in made.seeds] == pytest.approx([expected] * 2, rel=1e-3)
 
 
 def test_finished_runs_are_left_alone_and_test_does_not_choose(

@@ -52,6 +52,7 @@ def made(model: str, mse: float, *, drawn: tuple[float, float] | None = None, si
         samples=10 if drawn else 1,
         frechet=12.34,
         frechet_shuffled=83.8,
+        frechet_of_train=3.29,
         density=1.25,
         coverage=0.75,
         motion=motion(0.5, 0.29),
@@ -121,6 +122,18 @@ def test_clips_that_nobody_simulated_have_no_motion(tmp_path: Path) -> None:
     two = replace(own, seeds=(*own.seeds, replace(whole.seeds[0], seed=1)))
     with pytest.raises(RecordError, match=r"seeds\[1\]\.test has motion .* otherwise than seeds\[0\]"):
         record.write(two, tmp_path / "record.json")
+
+
+def test_distance_of_train_is_of_the_records_that_have_it(tmp_path: Path) -> None:
+    """One record that says it is enough for all of the same test clips; without one there is a dash."""
+    knows = made("simvp", 0.002)
+    scores = replace(knows.seeds[0].test, frechet_of_train=None)
+    older = replace(made("copy_last", 0.001), seeds=(replace(knows.seeds[0], test=scores),))
+    splits = replace(DATASET.splits, test=replace(DATASET.splits.test, fingerprint="f" * 64))
+    elsewhere = replace(knows, dataset=replace(DATASET, splits=splits))
+    assert "in random order is 83.8, that of as many clips of train 3.3." in page(tmp_path / "a", a=older, b=knows)
+    for name, records in (("b", {"a": older}), ("c", {"a": older, "b": elsewhere})):
+        assert "in random order is 83.8, that of as many clips of train –." in page(tmp_path / name, **records)
 
 
 def test_page_without_records_measures_nothing(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ PREDICTED = PredictionScores(
     samples=1,
     frechet=1.0,
     frechet_shuffled=1.0,
+    frechet_of_train=0.5,
     density=1.0,
     coverage=1.0,
     motion=MOTION,

@@ -1,19 +1,22 @@
-"""One result of a predictor, one JSON file: what was measured on test, by seed, and everything to measure it again."""
+"""One result of a predictor, one JSON file: what was measured on test, by seed, and everything to measure it again.
+
+Version 2 adds `frechet_of_train`, which a record of version 1 reads as unknown.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from benchmark import record_file
+from benchmark import record_file, schema
 from benchmark.errors import RecordError
 from benchmark.generation.record import Finite, Network, View
 from benchmark.record import Amount, Count, Dataset, Environment, Fraction, Hash, Name, Positive, Remark, Settings, Tags
 from benchmark.schema import Text, Whole
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 METRIC_VERSION = 1
 """Goes up when the same predictions would get other numbers."""
 
@@ -70,6 +73,8 @@ class Scores:
     """Squared Fréchet distance of continued clips from true ones, in features of whole clips."""
     frechet_shuffled: Amount
     """Of true clips whose predicted part has its frames in random order: it shows that the distance sees time."""
+    frechet_of_train: Amount | None
+    """Of as many clips of train: how near true clips come. None where it was not measured yet."""
     density: Amount
     coverage: Fraction
     motion: Motion | None
@@ -127,7 +132,10 @@ def read(path: Path) -> Record:
         RecordError: the first bad field, with its path, what was got and what was expected.
         OSError: the file cannot be read.
     """
-    return record_file.parse_checked(Record, record_file.read_text(path), str(path), _check)
+    document = schema.decode(record_file.read_text(path), str(path))
+    made = schema.build(Record, _of_today(document), str(path))
+    _check(made, str(path))
+    return made
 
 
 def write(made: Record, path: Path) -> Record:
@@ -138,6 +146,19 @@ def write(made: Record, path: Path) -> Record:
         OSError: the file cannot be written.
     """
     return record_file.write_checked(made, path, _check)
+
+
+def _of_today(document: Any) -> Any:
+    """A record of version 1 as one of version 2; anything else as it is, for `build` to judge."""
+    if not isinstance(document, dict) or document.get("record_version") != 1:
+        return document
+    if type(document["record_version"]) is not int or not isinstance(document.get("seeds"), list):
+        return document
+    scores = [seed["test"] for seed in document["seeds"] if isinstance(seed, dict) and "test" in seed]
+    for one in scores:
+        if isinstance(one, dict):
+            one.setdefault("frechet_of_train", None)
+    return document | {"record_version": RECORD_VERSION}
 
 
 def _check(made: Record, where: str) -> None:

@@ -89,7 +89,7 @@ def score(
         features: of whole clips.
         test: the clips that are continued.
         dataset: their split, with what the simulator knows of them, if they were simulated.
-        train: clips from whose features the classes are learnt.
+        train: clips from whose features the classes are learnt, and whose distance is what true clips come to.
     """
     truth = _true_motion(test, dataset)
     single, best, mean = [], [], []
@@ -117,7 +117,10 @@ def score(
                 mean.append(frame_errors(came, torch.stack(drawn).mean(0)))
             true_rows.append(features(batch.clips))
             shuffled_rows.append(features(batch.clips[:, :, moments]))
-    made, true, shuffled = (_numbers(torch.cat(parts)) for parts in (rows, true_rows, shuffled_rows))
+    learnt_rows = [features(batch.clips) for batch in train.spread(min(len(test), len(train)), CLIPS_A_BATCH)]
+    made, true, shuffled, learnt = (
+        _numbers(torch.cat(parts)) for parts in (rows, true_rows, shuffled_rows, learnt_rows)
+    )
     neighbourhoods = metrics.density_coverage(true, made)
     motion, motion_of_data = None, None
     if truth is not None:
@@ -132,6 +135,7 @@ def score(
         samples=SAMPLES if stochastic else 1,
         frechet=metrics.frechet_distance(true, made),
         frechet_shuffled=metrics.frechet_distance(true, shuffled),
+        frechet_of_train=metrics.frechet_distance(true, learnt),
         density=neighbourhoods.density,
         coverage=neighbourhoods.coverage,
         motion=motion,

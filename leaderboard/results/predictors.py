@@ -70,7 +70,7 @@ def make_predictors_page(made: Sequence[Predicted], ablations: Sequence[Predicte
         what = f"{seen.frames} frames of {seen.image_size}×{seen.image_size}, {dataset.release}, {dataset.size}"
         parts += [
             f"## {escape(what)}",
-            _about(rows[0]),
+            _about(rows),
             _board(rows, made),
             "Step by step:",
             _by_step(rows, made),
@@ -82,14 +82,24 @@ def make_predictors_page(made: Sequence[Predicted], ablations: Sequence[Predicte
     return "\n\n".join(parts) + "\n"
 
 
-def _about(one: Predicted) -> str:
+def _about(rows: Sequence[Predicted]) -> str:
+    one = rows[0]
     splits, features = one.record.dataset.splits, one.record.features
     shuffled = mean_of([scores.frechet_shuffled for scores in one.scores])
+    known = [scores.frechet_of_train for other in rows for scores in other.scores if _same_truth(one, other)]
+    floor = mean_of([value for value in known if value is not None])  # noted since version 2 of the records
     return (
         f"{splits.test.clips:,} clips (fingerprint `{splits.test.fingerprint[:12]}`), learnt from"
         f" {splits.train.clips:,}. Features: `{escape(features.name)}`, `{features.sha256[:12]}`; the distance of true"
-        f" clips with their later frames in random order is {shown(shuffled, 1)}.{_of_true_clips(one)} Least MSE first."
+        f" clips with their later frames in random order is {shown(shuffled, 1)}, that of as many clips of train"
+        f" {shown(floor, 1)}.{_of_true_clips(one)} Least MSE first."
     )
+
+
+def _same_truth(one: Predicted, other: Predicted) -> bool:
+    """Whether two were compared with the same clips, in the same features."""
+    tests = [made.record.dataset.splits.test.fingerprint for made in (one, other)]
+    return tests[0] == tests[1] and one.record.features == other.record.features
 
 
 def _of_true_clips(one: Predicted) -> str:

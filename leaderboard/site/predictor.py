@@ -184,6 +184,7 @@ def _by_seed(row: FrameRow, made: Predicted) -> Html:
         lines.append((text, [getattr(scores, name) for scores in made.scores], digits, 1.0))
     shuffled = "Fréchet, true frames in random order"
     lines.append((shuffled, [scores.frechet_shuffled for scores in made.scores], 1, 1.0))
+    lines.append(("Fréchet, clips of train", [scores.frechet_of_train for scores in made.scores], 1, 1.0))
     seeds = made.record.seeds
     lines += [
         ("frames/s", [seed.predicted_frames_per_s for seed in seeds], 0, 1.0),
