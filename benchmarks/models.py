@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 import torch
@@ -63,20 +64,24 @@ def classifiers() -> list[spec.Description]:
     return [one for one in found if spec.load(one).is_trained]
 
 
-def measure(
-    name: str,
-    clips: Clips,
-    device: str,
-    precisions: tuple[str, ...],
-    batch_size: int | None,
-    rounds: int,
-    steps: int,
-) -> None:
+class Timing(NamedTuple):
+    """How paces are measured; see the options."""
+
+    device: str
+    precisions: tuple[str, ...]
+    batch_size: int | None
+    rounds: int
+    steps: int
+
+
+def measure(name: str, clips: Clips, timing: Timing) -> None:
     """Prints a line for every precision and format of a model."""
     classes = len(clips.dataset.manifest.classes)
-    planned = make_plan(spec.find(name), Options(size="mini", device=device, training={"batch_size": batch_size}))
+    planned = make_plan(
+        spec.find(name), Options(size="mini", device=timing.device, training={"batch_size": timing.batch_size})
+    )
     learners: dict[tuple[str, str], Classification] = {}
-    for precision in precisions:
+    for precision in timing.precisions:
         training = dataclasses.replace(planned.training, precision=precision)
         for layout in FORMATS:
             learner = dataclasses.replace(planned, training=training).learner(0, clips.shape, classes)
@@ -86,15 +91,15 @@ def measure(
             learners[precision, layout] = learner
     size = planned.training.batch_size
     problem = ""
-    if "bf16-mixed" in precisions:
+    if "bf16-mixed" in timing.precisions:
         network = planned.model.module.build(planned.config, clips.shape, classes)
         problem = bfloat16.gradient_problem(network, clips.shape, classes, size, planned.device)
     batches = endless(clips, size)
     seconds: dict[tuple[str, str], list[float]] = {variant: [] for variant in learners}
-    for turn in range(rounds + 1):
+    for turn in range(timing.rounds + 1):
         for variant, learner in learners.items():
             start = time.perf_counter()
-            for batch in islice(batches, steps):
+            for batch in islice(batches, timing.steps):
                 step(learner, batch, variant[1])
             if planned.device.type == "cuda":
                 torch.cuda.synchronize()
@@ -102,8 +107,8 @@ def measure(
                 seconds[variant].append(time.perf_counter() - start)
     print(f"{name}, batches of {size}" + (f"; bf16-mixed is wrong here: {problem}" if problem else ""))
     for (precision, layout), times in seconds.items():
-        ratio = statistics.median(a / b for a, b in zip(seconds[precisions[0], "batch"], times, strict=True))
-        pace = steps * size / statistics.median(times)
+        ratio = statistics.median(a / b for a, b in zip(seconds[timing.precisions[0], "batch"], times, strict=True))
+        pace = timing.steps * size / statistics.median(times)
         print(f"  {precision:10s}  channels last: {layout:7s}  {pace:9,.1f} clips/s  {ratio:5.2f}", flush=True)
 
 
@@ -122,27 +127,17 @@ def measure(
 @click.option("--batch-size", type=int, help="Instead of each recipe's.")
 @click.option("--rounds", default=5, show_default=True, help="Turns.")
 @click.option("--steps", default=4, show_default=True, help="Steps a turn.")
-def main(
-    models: tuple[str, ...],
-    data: Path,
-    device: str,
-    precisions: tuple[str, ...],
-    batch_size: int | None,
-    rounds: int,
-    steps: int,
-) -> None:
+def main(models: tuple[str, ...], data: Path, **timing: Any) -> None:
     """Measures MODELS, or all classifiers that are networks."""
     machine.keep_freed_memory()
-    split, where = dynamics_gen.open(data), machine.choose_device(device)
+    split, where = dynamics_gen.open(data), machine.choose_device(timing["device"])
     described = [spec.find(name) for name in models] or classifiers()
     print(f"{machine.device_name(where)}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     for form in dict.fromkeys(one.input for one in described):
         clips = Clips(split, where, form, resident=True)
         for one in described:
             if one.input == form:
-                measure(
-                    str(one.path) if not one.module else one.name, clips, device, precisions, batch_size, rounds, steps
-                )
+                measure(str(one.path) if not one.module else one.name, clips, Timing(**timing))
 
 
 if __name__ == "__main__":
